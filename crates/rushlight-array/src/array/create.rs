@@ -1,0 +1,185 @@
+use super::Array;
+use crate::cpu::memory::HostBuffer;
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::fail;
+use crate::random::Generator;
+use crate::scalar::Scalar;
+use crate::shape::Shape;
+
+/// Draws floats of a dtype. A macro, because a panic inside a closure would not name the caller's line.
+macro_rules! random_float {
+    ($op:literal, $shape:expr, $dtype:expr, |$out:ident| $f32:expr, $f64:expr) => {{
+        let (shape, dtype): (Shape, DType) = ($shape.into(), $dtype);
+        if !dtype.is_float() {
+            fail!("{}: values of {} cannot be drawn; use a float dtype, or randint", $op, dtype.name());
+        }
+        let mut buffer = HostBuffer::new(dtype.compute(), shape.numel());
+        if dtype == DType::F64 {
+            let $out = buffer.as_mut_slice();
+            $f64;
+        } else {
+            let $out = buffer.as_mut_slice();
+            $f32;
+        }
+        Array::from_host(buffer, shape).cast(dtype)
+    }};
+}
+
+impl Array {
+    /// An array filled with one value.
+    pub fn full(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType, device: &Device) -> Array {
+        device.backend().fill(&shape.into(), dtype, value.into())
+    }
+
+    /// An array of zeros on the CPU.
+    pub fn zeros(shape: impl Into<Shape>, dtype: DType) -> Array {
+        Array::full(shape, 0.0, dtype, &Device::cpu())
+    }
+
+    /// An array of ones on the CPU.
+    pub fn ones(shape: impl Into<Shape>, dtype: DType) -> Array {
+        Array::full(shape, 1.0, dtype, &Device::cpu())
+    }
+
+    /// Zeros of the shape, dtype and device of this array.
+    pub fn zeros_like(&self) -> Array {
+        Array::full(self.shape(), 0.0, self.dtype(), self.device())
+    }
+
+    /// Ones of the shape, dtype and device of this array.
+    pub fn ones_like(&self) -> Array {
+        Array::full(self.shape(), 1.0, self.dtype(), self.device())
+    }
+
+    /// A scalar array of this array's dtype and device.
+    pub(crate) fn scalar_like(&self, value: impl Into<Scalar>) -> Array {
+        Array::full((), value, self.dtype(), self.device())
+    }
+
+    /// `start, start + step, ...` up to but not including `end`; `i64` if all three are integers, else `f32`.
+    ///
+    /// # Panics
+    /// If `step` is zero or leads away from `end`.
+    #[track_caller]
+    pub fn arange(start: impl Into<Scalar>, end: impl Into<Scalar>, step: impl Into<Scalar>) -> Array {
+        let (start, end, step) = (start.into(), end.into(), step.into());
+        let span = end.to_f64() - start.to_f64();
+        let finite = span.is_finite() && step.to_f64().is_finite();
+        if step.to_f64() == 0.0 || span * step.to_f64() < 0.0 || !finite {
+            fail!(
+                "arange: step {} does not lead from {} to {}; it must be finite and have the sign of end - start",
+                step.to_f64(),
+                start.to_f64(),
+                end.to_f64()
+            );
+        }
+        let len = (span / step.to_f64()).ceil() as usize;
+        match (start, end, step) {
+            (Scalar::Int(a), Scalar::Int(_), Scalar::Int(s)) => {
+                Array::from_vec((0..len as i64).map(|i| a + i * s).collect::<Vec<i64>>(), len)
+            }
+            _ => {
+                let (a, s) = (start.to_f64(), step.to_f64());
+                Array::from_vec((0..len).map(|i| (a + i as f64 * s) as f32).collect::<Vec<f32>>(), len)
+            }
+        }
+    }
+
+    /// `steps` values from `start` to `end`, both included, evenly spaced; computed from both ends
+    /// inwards, as PyTorch does.
+    pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Array {
+        let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
+        let value = |i: usize| match i < steps / 2 || steps == 1 {
+            true => start + step * i as f64,
+            false => end - step * (steps - 1 - i) as f64,
+        };
+        Array::from_vec((0..steps).map(value).collect::<Vec<f64>>(), steps).cast(dtype)
+    }
+
+    /// An identity matrix: ones where row and column are equal.
+    pub fn eye(rows: usize, columns: usize, dtype: DType) -> Array {
+        let on = |i: usize| i / columns.max(1) == i % columns.max(1);
+        Array::from_vec((0..rows * columns).map(on).collect::<Vec<bool>>(), [rows, columns]).cast(dtype)
+    }
+
+    /// Values drawn evenly from `[low, high)`; `F32` or `F64` are drawn as such, other floats as `F32`.
+    ///
+    /// # Panics
+    /// If `dtype` is not a float.
+    #[track_caller]
+    pub fn uniform(
+        shape: impl Into<Shape>,
+        low: f64,
+        high: f64,
+        dtype: DType,
+        generator: &Generator,
+    ) -> Array {
+        random_float!(
+            "uniform",
+            shape,
+            dtype,
+            |out| generator.uniform_f32(out, low, high),
+            generator.uniform_f64(out, low, high)
+        )
+    }
+
+    /// Values drawn from the normal distribution.
+    ///
+    /// # Panics
+    /// If `dtype` is not a float.
+    #[track_caller]
+    pub fn normal(
+        shape: impl Into<Shape>,
+        mean: f64,
+        std: f64,
+        dtype: DType,
+        generator: &Generator,
+    ) -> Array {
+        random_float!(
+            "normal",
+            shape,
+            dtype,
+            |out| generator.normal_f32(out, mean, std),
+            generator.normal_f64(out, mean, std)
+        )
+    }
+
+    /// Integers drawn evenly from `low..high`, as `i64`.
+    ///
+    /// # Panics
+    /// If the range is empty.
+    #[track_caller]
+    pub fn randint(low: i64, high: i64, shape: impl Into<Shape>, generator: &Generator) -> Array {
+        let shape = shape.into();
+        let mut out = HostBuffer::new(DType::I64, shape.numel());
+        generator.randint(out.as_mut_slice(), low, high);
+        Array::from_host(out, shape)
+    }
+
+    /// The integers `0..n` in a random order, as `i64`.
+    pub fn randperm(n: usize, generator: &Generator) -> Array {
+        Array::from_vec(generator.randperm(n), n)
+    }
+
+    /// `true` with probability `p`.
+    ///
+    /// # Panics
+    /// If `p` is not a probability.
+    #[track_caller]
+    pub fn bernoulli(shape: impl Into<Shape>, p: f64, generator: &Generator) -> Array {
+        let shape = shape.into();
+        let mut out = HostBuffer::new(DType::Bool, shape.numel());
+        generator.bernoulli(out.as_mut_slice(), p);
+        Array::from_host(out, shape)
+    }
+}
+
+impl<T: Element> FromIterator<T> for Array {
+    /// A one-dimensional array of the values.
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let values: Vec<T> = values.into_iter().collect();
+        let len = values.len();
+        Array::from_vec(values, len)
+    }
+}

@@ -1,0 +1,321 @@
+use super::Array;
+use crate::backend::{Binary, Compare, Unary};
+use crate::dtype::DType;
+use crate::fail;
+use crate::scalar::Scalar;
+use crate::shape::Shape;
+
+/// The shape that two shapes broadcast to.
+///
+/// # Panics
+/// If an axis has two sizes and neither is 1; the message names `op` and the axis.
+#[track_caller]
+pub fn broadcast_shapes(op: &str, a: &[usize], b: &[usize]) -> Shape {
+    match Shape::broadcast(a, b) {
+        Ok(shape) => shape,
+        Err(axis) => {
+            let rank = a.len().max(b.len());
+            let size = |s: &[usize]| s[axis + s.len() - rank];
+            fail!(
+                "{op}: shapes {a:?} and {b:?} do not broadcast: axis {axis} is {} and {}, and neither is 1",
+                size(a),
+                size(b)
+            )
+        }
+    }
+}
+
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Integers and bools give `f32`.
+        pub fn $name(&self) -> Array {
+            self.float_unary(Unary::$op)
+        }
+    )*};
+}
+
+/// Elementwise functions.
+impl Array {
+    unary! {
+        /// e to the power of each element.
+        exp => Exp;
+        /// The natural logarithm.
+        log => Log;
+        /// The square root.
+        sqrt => Sqrt;
+        /// The sine of radians.
+        sin => Sin;
+        /// The cosine of radians.
+        cos => Cos;
+        /// The hyperbolic tangent.
+        tanh => Tanh;
+        /// 1 / (1 + exp(-x)).
+        sigmoid => Sigmoid;
+        /// 1 / x.
+        reciprocal => Reciprocal;
+    }
+
+    /// x * factor, for float arrays.
+    pub fn scale(&self, factor: f64) -> Array {
+        self.float_unary(Unary::Scale(factor))
+    }
+
+    /// x + term, for float arrays.
+    pub fn offset(&self, term: f64) -> Array {
+        self.float_unary(Unary::Offset(term))
+    }
+
+    /// x to a fixed power, for float arrays.
+    pub fn powf(&self, exponent: f64) -> Array {
+        self.float_unary(Unary::Power(exponent))
+    }
+
+    /// x where positive, else slope * x, for float arrays.
+    pub fn leaky_relu(&self, slope: f64) -> Array {
+        self.float_unary(Unary::LeakyRelu(slope))
+    }
+
+    /// -x.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn neg(&self) -> Array {
+        self.number_unary("neg", Unary::Neg)
+    }
+
+    /// |x|.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn abs(&self) -> Array {
+        self.number_unary("abs", Unary::Abs)
+    }
+
+    /// -1, 0 or 1; 0 for NaN, as in torch.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn sign(&self) -> Array {
+        self.number_unary("sign", Unary::Sign)
+    }
+
+    /// max(x, 0).
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn relu(&self) -> Array {
+        self.number_unary("relu", Unary::Relu)
+    }
+
+    /// The nearest integer below.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn floor(&self) -> Array {
+        self.number_unary("floor", Unary::Floor)
+    }
+
+    /// x moved into `low..=high`; use an infinity for an open end.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Array {
+        self.number_unary("clamp", Unary::Clamp(low, high))
+    }
+
+    /// Whether x is zero: logical not.
+    pub fn logical_not(&self) -> Array {
+        self.device().backend().unary(Unary::Not, &self.cast(DType::Bool))
+    }
+
+    fn float_unary(&self, op: Unary) -> Array {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F32 };
+        self.device().backend().unary(op, &self.cast(dtype.compute())).cast(dtype)
+    }
+
+    #[track_caller]
+    fn number_unary(&self, name: &str, op: Unary) -> Array {
+        let dtype = self.dtype();
+        if dtype == DType::Bool {
+            fail!("{name}: not defined for bool; cast with .to(DType::I64) first, or use logical_not");
+        }
+        self.device().backend().unary(op, &self.cast(dtype.compute())).cast(dtype)
+    }
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Shapes broadcast, dtypes are promoted.
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast or the devices differ.
+        #[track_caller]
+        pub fn $name(&self, other: &Array) -> Array {
+            self.binary(stringify!($name), Binary::$op, other, self.dtype().promote(other.dtype()))
+        }
+    )*};
+}
+
+macro_rules! compare {
+    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Shapes broadcast, dtypes are promoted.
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast or the devices differ.
+        #[track_caller]
+        pub fn $name(&self, other: &Array) -> Array {
+            let dtype = self.dtype().promote(other.dtype()).compute();
+            let (a, b) = self.operands(stringify!($name), other, dtype);
+            self.device().backend().compare(Compare::$op, &a, &b)
+        }
+    )*};
+}
+
+/// Elementwise functions of two arrays.
+#[allow(clippy::should_implement_trait, reason = "operators belong to Tensor; arrays use plain methods")]
+impl Array {
+    binary! {
+        /// a + b; for bools, or.
+        add => Add;
+        /// a * b; for bools, and.
+        mul => Mul;
+        /// The larger of a and b; NaN wins.
+        maximum => Maximum;
+        /// The smaller of a and b; NaN wins.
+        minimum => Minimum;
+        /// a to the power of b.
+        pow => Pow;
+    }
+
+    compare! {
+        /// a == b.
+        eq => Eq;
+        /// a != b.
+        ne => Ne;
+        /// a < b.
+        lt => Lt;
+        /// a <= b.
+        le => Le;
+        /// a > b.
+        gt => Gt;
+        /// a >= b.
+        ge => Ge;
+    }
+
+    /// a - b.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, the devices differ, or both are bools.
+    #[track_caller]
+    pub fn sub(&self, other: &Array) -> Array {
+        let dtype = self.dtype().promote(other.dtype());
+        if dtype == DType::Bool {
+            fail!("sub: not defined for two bools; use logical_xor, or cast with .to(DType::I64)");
+        }
+        self.binary("sub", Binary::Sub, other, dtype)
+    }
+
+    /// a / b, always as floats: integers and bools give `f32`.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn div(&self, other: &Array) -> Array {
+        let dtype = self.dtype().promote(other.dtype());
+        let dtype = if dtype.is_float() { dtype } else { DType::F32 };
+        self.binary("div", Binary::Div, other, dtype)
+    }
+
+    /// Whether both are not zero.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn logical_and(&self, other: &Array) -> Array {
+        self.binary("logical_and", Binary::And, other, DType::Bool)
+    }
+
+    /// Whether either is not zero.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn logical_or(&self, other: &Array) -> Array {
+        self.binary("logical_or", Binary::Or, other, DType::Bool)
+    }
+
+    /// Whether exactly one is not zero.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn logical_xor(&self, other: &Array) -> Array {
+        self.binary("logical_xor", Binary::Xor, other, DType::Bool)
+    }
+
+    /// A scalar as an array that takes part in an operation with this one without widening its dtype.
+    pub fn scalar_operand(&self, value: impl Into<Scalar>) -> Array {
+        let value = value.into();
+        Array::full((), value, value.promote(self.dtype()), self.device())
+    }
+
+    /// `a` where this array is true, else `b`; the three broadcast.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast, the devices differ, or this array is not bool.
+    #[track_caller]
+    pub fn where_(&self, a: &Array, b: &Array) -> Array {
+        if self.dtype() != DType::Bool {
+            fail!("where: the condition is {}, not bool; compare it, as in x.gt(0.0)", self.dtype().name());
+        }
+        let dtype = a.dtype().promote(b.dtype());
+        let shape = broadcast_shapes("where", a.shape(), b.shape());
+        let shape = broadcast_shapes("where", self.shape(), &shape);
+        self.same_device("where", a);
+        self.same_device("where", b);
+        let [condition, a, b] =
+            [self, &a.cast(dtype), &b.cast(dtype)].map(|x| x.broadcast_to("where", &shape));
+        self.device().backend().select(&condition, &a, &b)
+    }
+
+    #[track_caller]
+    fn binary(&self, name: &str, op: Binary, other: &Array, dtype: DType) -> Array {
+        let (a, b) = self.operands(name, other, dtype.compute());
+        self.device().backend().binary(op, &a, &b).cast(dtype)
+    }
+
+    /// Both operands in one dtype and shape.
+    #[track_caller]
+    fn operands(&self, name: &str, other: &Array, dtype: DType) -> (Array, Array) {
+        self.same_device(name, other);
+        let (a, b) = (self.cast(dtype), other.cast(dtype));
+        if a.shape() == b.shape() {
+            return (a, b);
+        }
+        let shape = broadcast_shapes(name, a.shape(), b.shape());
+        (a.broadcast_to(name, &shape), b.broadcast_to(name, &shape))
+    }
+
+    /// Whether all elements are within `atol + rtol * |other|`; NaN is close to nothing.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn allclose(&self, other: &Array, rtol: f64, atol: f64) -> bool {
+        let (a, b) = self.operands("allclose", other, DType::F64);
+        let (a, b) = (a.to_vec::<f64>(), b.to_vec::<f64>());
+        a.iter().zip(&b).all(|(a, b)| a == b || (a - b).abs() <= atol + rtol * b.abs())
+    }
+}

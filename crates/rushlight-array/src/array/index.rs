@@ -1,0 +1,565 @@
+use super::Array;
+use super::elementwise::broadcast_shapes;
+use crate::backend::{OutOfRange, Scatter};
+use crate::dtype::DType;
+use crate::fail;
+use smallvec::SmallVec;
+use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+
+/// One place in an index list: what Python writes between the commas of `x[1, 2:, ::3]`.
+///
+/// ```
+/// use rushlight_array::{Array, Index};
+/// let x = Array::new([[1, 2, 3], [4, 5, 6]]);
+/// assert_eq!(x.get(1).to_vec::<i64>(), [4, 5, 6]);
+/// assert_eq!(x.get((.., -1)).to_vec::<i64>(), [3, 6]);
+/// assert_eq!(x.get((0, 1..)).to_vec::<i64>(), [2, 3]);
+/// assert_eq!(x.get((.., Index::step(0, 3, 2))).to_vec::<i64>(), [1, 3, 4, 6]);
+/// ```
+#[derive(Clone, Debug)]
+pub enum Index {
+    /// One place; the dim disappears. Negative counts from the back.
+    At(isize),
+    /// Places `start..end`, `step` apart; ends are cut to the dim as in Python.
+    Slice {
+        /// The first place, negative from the back.
+        start: isize,
+        /// One behind the last place; `None` for the end of the dim.
+        end: Option<isize>,
+        /// The distance of places, at least 1.
+        step: usize,
+    },
+    /// A new dim of size 1, as Python's `None`.
+    NewAxis,
+    /// The places that an `i64` array names, or those where a bool array is true.
+    Array(Array),
+}
+
+impl Index {
+    /// `start:end:step`.
+    pub fn step(start: isize, end: isize, step: usize) -> Self {
+        Index::Slice { start, end: Some(end), step }
+    }
+
+    fn range(range: &impl RangeBounds<isize>) -> Self {
+        let start = match range.start_bound() {
+            Bound::Included(&s) => s,
+            Bound::Excluded(&s) => s + 1,
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&-1) | Bound::Unbounded => None,
+            Bound::Included(&e) => Some(e + 1),
+            Bound::Excluded(&e) => Some(e),
+        };
+        Index::Slice { start, end, step: 1 }
+    }
+}
+
+macro_rules! index_from {
+    ($($range:ty),*) => {$(
+        impl From<$range> for Index {
+            fn from(range: $range) -> Self {
+                Index::range(&range)
+            }
+        }
+        impl From<$range> for Indices {
+            fn from(range: $range) -> Self {
+                Indices(vec![range.into()])
+            }
+        }
+    )*};
+}
+index_from!(
+    Range<isize>,
+    RangeFrom<isize>,
+    RangeTo<isize>,
+    RangeInclusive<isize>,
+    RangeToInclusive<isize>,
+    RangeFull
+);
+
+impl From<isize> for Index {
+    fn from(at: isize) -> Self {
+        Index::At(at)
+    }
+}
+
+impl From<&Array> for Index {
+    fn from(index: &Array) -> Self {
+        Index::Array(index.clone())
+    }
+}
+
+/// A list of [`Index`]es, one a dim: made from a single one, an array, a tuple of up to four, or a `Vec`.
+#[derive(Clone, Debug)]
+pub struct Indices(pub(crate) Vec<Index>);
+
+impl Indices {
+    /// The single indices in order.
+    pub fn as_slice(&self) -> &[Index] {
+        &self.0
+    }
+}
+
+impl From<isize> for Indices {
+    fn from(at: isize) -> Self {
+        Indices(vec![Index::At(at)])
+    }
+}
+
+impl From<Index> for Indices {
+    fn from(index: Index) -> Self {
+        Indices(vec![index])
+    }
+}
+
+impl From<&Array> for Indices {
+    fn from(index: &Array) -> Self {
+        Indices(vec![index.into()])
+    }
+}
+
+impl From<Vec<Index>> for Indices {
+    fn from(indices: Vec<Index>) -> Self {
+        Indices(indices)
+    }
+}
+
+impl<const N: usize> From<[isize; N]> for Indices {
+    fn from(at: [isize; N]) -> Self {
+        Indices(at.into_iter().map(Index::At).collect())
+    }
+}
+
+macro_rules! indices_from_tuple {
+    ($($t:ident)*) => {
+        impl<$($t: Into<Index>),*> From<($($t,)*)> for Indices {
+            #[allow(non_snake_case, reason = "the type parameters name the tuple's places")]
+            fn from(($($t,)*): ($($t,)*)) -> Self {
+                Indices(vec![$($t.into()),*])
+            }
+        }
+    };
+}
+indices_from_tuple!(A);
+indices_from_tuple!(A B);
+indices_from_tuple!(A B C);
+indices_from_tuple!(A B C D);
+
+/// What one index of a list asks for, with places checked and negative ones resolved.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// `select(axis, index)`.
+    Select(usize, usize),
+    /// `slice(axis, start, len, step)`.
+    Slice(usize, usize, usize, usize),
+    /// `unsqueeze(axis)`.
+    Unsqueeze(usize),
+    /// `permute(dims)`.
+    Permute(Vec<isize>),
+    /// `flatten(first axis, last axis)`.
+    Flatten(usize, usize),
+    /// `index_select(axis, index)`; the index array has any shape, its dims take the axis's place.
+    Take(usize, Array),
+}
+
+/// Turns an index list into steps, to be applied in order, for an array of this shape.
+///
+/// # Panics
+/// If there are more indices than dims, a place is out of range, or a mask has the wrong length.
+#[track_caller]
+pub fn index_steps(indices: &[Index], shape: &[usize]) -> Vec<Step> {
+    let asked = indices.iter().filter(|index| !matches!(index, Index::NewAxis)).count();
+    if asked > shape.len() {
+        fail!("index: {asked} indices for shape {shape:?}; it has only {} dims", shape.len());
+    }
+    let (mut axis, mut dim, mut steps) = (0, 0, Vec::with_capacity(indices.len()));
+    let mut taken: Vec<Taken> = Vec::new();
+    for index in indices {
+        match index {
+            Index::At(at) => steps.push(Step::Select(axis, place(*at, dim, shape))),
+            Index::Slice { start, end, step } => {
+                let size = shape[dim] as isize;
+                let cut = |p: isize| (if p < 0 { p + size } else { p }).clamp(0, size) as usize;
+                let (start, end) = (cut(*start), end.map_or(size as usize, cut));
+                if *step == 0 {
+                    fail!("index: step 0 in dim {dim}; use at least 1");
+                }
+                steps.push(Step::Slice(axis, start, end.saturating_sub(start).div_ceil(*step), *step));
+                axis += 1;
+            }
+            Index::NewAxis => {
+                steps.push(Step::Unsqueeze(axis));
+                axis += 1;
+                continue;
+            }
+            Index::Array(index) if index.dtype() == DType::Bool => {
+                let end = dim + index.rank();
+                if shape.get(dim..end) != Some(&**index.shape()) || index.rank() != 1 {
+                    fail!(
+                        "index: a mask of shape {:?} at dim {dim} of shape {shape:?}; \
+                         inside a list it must be one dim long, use masked_select for more",
+                        index.shape()
+                    );
+                }
+                taken.push(Taken { axis, dim, index: index.nonzero().reshape([-1]) });
+                axis += 1;
+            }
+            Index::Array(index) => {
+                taken.push(Taken { axis, dim, index: index.wrap_index("index", shape[dim]) });
+                axis += 1;
+            }
+        }
+        dim += 1;
+    }
+    let rank = axis + shape.len() - dim;
+    take_together(&taken, rank, shape, &mut steps);
+    steps
+}
+
+/// An index array in a list: the axis it stands at when the other steps are done, and its dim.
+struct Taken {
+    axis: usize,
+    dim: usize,
+    index: Array,
+}
+
+/// The steps for the index arrays of a list. Several belong together, as in PyTorch: they broadcast, and
+/// place by place they name one element. Their dims stand where the arrays stood if these are neighbours,
+/// else in front.
+#[track_caller]
+fn take_together(taken: &[Taken], rank: usize, shape: &[usize], steps: &mut Vec<Step>) {
+    let [first, rest @ ..] = taken else { return };
+    if rest.is_empty() {
+        steps.push(Step::Take(first.axis, first.index.clone()));
+        return;
+    }
+    let mut flat = Array::new(0);
+    for Taken { dim, index, .. } in taken {
+        broadcast_shapes("index", flat.shape(), index.shape());
+        let size = shape[*dim];
+        let inside = |i: i64| (0..size as i64).contains(&i);
+        if let Some(bad) = index.to_vec::<i64>().into_iter().find(|&i| !inside(i)) {
+            fail!(
+                "index: {bad} is out of range for dim {dim} of shape {shape:?}; expected -{size} to {}",
+                size as i64 - 1
+            );
+        }
+        let size = Array::new(size as i64).to_device(index.device());
+        flat = flat.to_device(index.device()).mul(&size).add(index);
+    }
+    let axes: Vec<usize> = taken.iter().map(|t| t.axis).collect();
+    let neighbours = axes.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    let to = if neighbours { first.axis } else { 0 };
+    if !neighbours {
+        let others = (0..rank).filter(|a| !axes.contains(a));
+        steps.push(Step::Permute(axes.iter().copied().chain(others).map(|a| a as isize).collect()));
+    }
+    steps.push(Step::Flatten(to, to + taken.len() - 1));
+    steps.push(Step::Take(to, flat));
+}
+
+#[track_caller]
+fn place(at: isize, dim: usize, shape: &[usize]) -> usize {
+    let size = shape[dim] as isize;
+    if at < -size || at >= size {
+        fail!(
+            "index: {at} is out of range for dim {dim} of shape {shape:?}; expected {} to {}",
+            -size,
+            size - 1
+        );
+    }
+    (if at < 0 { at + size } else { at }) as usize
+}
+
+impl Array {
+    /// Indexing: places, ranges, new axes, index arrays and masks, one a dim; see [`Index`].
+    ///
+    /// # Panics
+    /// If an index does not fit its dim.
+    #[track_caller]
+    pub fn get(&self, indices: impl Into<Indices>) -> Array {
+        let indices = indices.into();
+        if let [Index::Array(mask)] = indices.as_slice()
+            && mask.dtype() == DType::Bool
+        {
+            return self.get_where(mask);
+        }
+        let mut out = self.clone();
+        for step in index_steps(indices.as_slice(), self.shape()) {
+            out = match step {
+                Step::Select(axis, index) => out.select(axis as isize, index as isize),
+                Step::Slice(axis, start, len, step) => out.slice("index", axis as isize, start, len, step),
+                Step::Unsqueeze(axis) => out.unsqueeze(axis as isize),
+                Step::Permute(dims) => out.permute(&dims),
+                Step::Flatten(start, end) => out.flatten(start as isize, end as isize),
+                Step::Take(axis, index) => out.take_along(axis, &index),
+            };
+        }
+        out
+    }
+
+    /// The places, along all the first dims at once, where a mask of their shape is true.
+    #[track_caller]
+    fn get_where(&self, mask: &Array) -> Array {
+        let Some(rest) = self.shape().strip_prefix(&**mask.shape()) else {
+            fail!(
+                "index: a mask of shape {:?} for shape {:?}; it must have the sizes of the first dims",
+                mask.shape(),
+                self.shape()
+            );
+        };
+        let rows: SmallVec<[usize; 6]> = [mask.numel()].into_iter().chain(rest.iter().copied()).collect();
+        self.reshape(&rows[..]).take_along(0, &mask.reshape([-1]).nonzero().reshape([-1]))
+    }
+
+    /// `index_select` by an index array of any shape, whose dims take the axis's place.
+    #[track_caller]
+    fn take_along(&self, axis: usize, index: &Array) -> Array {
+        let flat = self.pick("index", axis as isize, &index.reshape([-1]));
+        let mut shape: Vec<usize> = self.shape()[..axis].to_vec();
+        shape.extend(&**index.shape());
+        shape.extend(&self.shape()[axis + 1..]);
+        flat.reshape(shape.as_slice())
+    }
+
+    /// An index array with negative places resolved, as `i64`; those out of range stay as they are.
+    #[track_caller]
+    pub fn wrap_index(&self, op: &str, size: usize) -> Array {
+        if !self.dtype().is_int() {
+            fail!("{op}: indices are {}, not integers; cast with .to(DType::I64)", self.dtype().name());
+        }
+        let index = self.cast(DType::I64);
+        let (zero, wrapped) = (index.scalar_like(0), index.add(&index.scalar_like(size as i64)));
+        index.lt(&zero).logical_and(&wrapped.ge(&zero)).where_(&wrapped, &index)
+    }
+
+    /// The places along `dim` that a one-dimensional integer array names.
+    ///
+    /// # Panics
+    /// If an index is out of range or the index array is not one-dimensional integers.
+    #[track_caller]
+    pub fn index_select(&self, dim: isize, index: &Array) -> Array {
+        self.pick("index_select", dim, index)
+    }
+
+    #[track_caller]
+    fn pick(&self, op: &str, dim: isize, index: &Array) -> Array {
+        let a = self.axis(op, dim);
+        self.check_index(op, index);
+        if index.rank() != 1 {
+            fail!("{op}: the index has shape {:?}; it must have one dim", index.shape());
+        }
+        let out = self.device().backend().index_select(self, a, &index.cast(DType::I64));
+        self.in_range(op, dim, out)
+    }
+
+    /// `out[i][j] = x[i][index[i][j]]` for dim 1, and so on.
+    ///
+    /// # Panics
+    /// If the index array has another rank, is larger in another dim, or holds a place out of range.
+    #[track_caller]
+    pub fn gather(&self, dim: isize, index: &Array) -> Array {
+        let a = self.axis("gather", dim);
+        self.check_index("gather", index);
+        self.check_same_but("gather", a, index, self.shape());
+        let out = self.device().backend().gather(self, a, &index.cast(DType::I64));
+        self.in_range("gather", dim, out)
+    }
+
+    /// This array with `out[i][index[i][j]] = source[i][j]` for dim 1, and so on.
+    ///
+    /// # Panics
+    /// If shapes or dtypes do not fit, or a place is out of range.
+    #[track_caller]
+    pub fn scatter(&self, dim: isize, index: &Array, source: &Array) -> Array {
+        self.scatter_by("scatter", Scatter::Set, dim, index, source)
+    }
+
+    /// This array with `out[i][index[i][j]] += source[i][j]` for dim 1, and so on.
+    ///
+    /// # Panics
+    /// If shapes or dtypes do not fit, or a place is out of range.
+    #[track_caller]
+    pub fn scatter_add(&self, dim: isize, index: &Array, source: &Array) -> Array {
+        self.scatter_by("scatter_add", Scatter::Add, dim, index, source)
+    }
+
+    #[track_caller]
+    fn scatter_by(&self, op: &str, kind: Scatter, dim: isize, index: &Array, source: &Array) -> Array {
+        let a = self.axis(op, dim);
+        self.check_index(op, index);
+        self.same_device(op, source);
+        self.check_same_but(op, a, index, self.shape());
+        if source.dtype() != self.dtype() {
+            fail!(
+                "{op}: the source is {}, the array {}; cast the source with .to(DType::{:?})",
+                source.dtype().name(),
+                self.dtype().name(),
+                self.dtype()
+            );
+        }
+        if source.rank() != index.rank() || source.shape().iter().zip(&**index.shape()).any(|(s, i)| s < i) {
+            fail!(
+                "{op}: source shape {:?} is smaller than index shape {:?}; it must hold a value for every index",
+                source.shape(),
+                index.shape()
+            );
+        }
+        let mut part = source.clone();
+        for (d, &size) in index.shape().iter().enumerate() {
+            part = part.narrow(d as isize, 0, size);
+        }
+        let dtype = self.dtype().compute();
+        let out = self.device().backend().scatter(
+            kind,
+            &self.cast(dtype),
+            a,
+            &index.cast(DType::I64),
+            &part.cast(dtype),
+        );
+        self.in_range(op, dim, out).cast(self.dtype())
+    }
+
+    /// This array with `source`'s places along `dim` added at the places that `index` names.
+    ///
+    /// # Panics
+    /// If shapes or dtypes do not fit, or a place is out of range.
+    #[track_caller]
+    pub fn index_add(&self, dim: isize, index: &Array, source: &Array) -> Array {
+        let a = self.axis("index_add", dim);
+        let mut shape = self.shape().to_vec();
+        shape[a] = index.numel();
+        if index.rank() > 1 || **source.shape() != *shape {
+            fail!(
+                "index_add: source shape {:?} for index shape {:?} along dim {dim} of shape {:?}; expected {shape:?}",
+                source.shape(),
+                index.shape(),
+                self.shape()
+            );
+        }
+        shape.iter_mut().enumerate().filter(|(d, _)| *d != a).for_each(|(_, size)| *size = 1);
+        let index = index.reshape(shape.as_slice()).broadcast_to("index_add", source.shape());
+        self.scatter_by("index_add", Scatter::Add, dim, &index, source)
+    }
+
+    /// The elements where the mask is true, as one dim; mask and array broadcast.
+    ///
+    /// # Panics
+    /// If the mask is not bool or does not broadcast.
+    #[track_caller]
+    pub fn masked_select(&self, mask: &Array) -> Array {
+        if mask.dtype() != DType::Bool {
+            fail!(
+                "masked_select: the mask is {}, not bool; compare it, as in x.gt(0.0)",
+                mask.dtype().name()
+            );
+        }
+        let shape = broadcast_shapes("masked_select", self.shape(), mask.shape());
+        let mask = mask.broadcast_to("masked_select", &shape);
+        let index = mask.reshape([-1]).nonzero().reshape([-1]);
+        self.broadcast_to("masked_select", &shape).reshape([-1]).index_select(0, &index)
+    }
+
+    /// The positions of the elements that are not zero: `[count, rank]`, `i64`, in row-major order.
+    pub fn nonzero(&self) -> Array {
+        let flags = self.cast(DType::Bool).to_vec::<bool>();
+        let rank = self.rank();
+        let mut out = Vec::new();
+        for flat in (0..flags.len()).filter(|&i| flags[i]) {
+            let (start, mut rest) = (out.len(), flat);
+            out.resize(start + rank, 0);
+            for d in (0..rank).rev() {
+                out[start + d] = (rest % self.shape()[d]) as i64;
+                rest /= self.shape()[d];
+            }
+        }
+        let count = flags.iter().filter(|&&f| f).count();
+        Array::from_vec(out, [count, rank]).to_device(self.device())
+    }
+
+    /// Joins arrays along an existing dim; dtypes are promoted.
+    ///
+    /// # Panics
+    /// If there is none, or shapes differ in another dim.
+    #[track_caller]
+    pub fn cat(parts: &[&Array], dim: isize) -> Array {
+        let Some(first) = parts.first() else { fail!("cat: an empty list of tensors") };
+        let a = first.axis("cat", dim);
+        let dtype = parts.iter().fold(first.dtype(), |d, p| d.promote(p.dtype()));
+        for (i, part) in parts.iter().enumerate() {
+            let fits = part.rank() == first.rank()
+                && (0..first.rank()).all(|d| d == a || part.shape()[d] == first.shape()[d]);
+            if !fits {
+                fail!(
+                    "cat: shapes {:?} and {:?} (tensor {i}) differ outside of dim {dim}",
+                    first.shape(),
+                    part.shape()
+                );
+            }
+            first.same_device("cat", part);
+        }
+        let cast: Vec<Array> = parts.iter().map(|p| p.cast(dtype)).collect();
+        first.device().backend().cat(&cast.iter().collect::<Vec<_>>(), a)
+    }
+
+    /// Joins arrays of one shape along a new dim.
+    ///
+    /// # Panics
+    /// If there is none, or shapes differ.
+    #[track_caller]
+    pub fn stack(parts: &[&Array], dim: isize) -> Array {
+        let Some(first) = parts.first() else { fail!("stack: an empty list of tensors") };
+        if let Some((i, other)) = parts.iter().enumerate().find(|(_, p)| p.shape() != first.shape()) {
+            fail!(
+                "stack: shapes {:?} and {:?} (tensor {i}) differ; all must be equal",
+                first.shape(),
+                other.shape()
+            );
+        }
+        let rank = first.rank() as isize;
+        if dim < -rank - 1 || dim > rank {
+            fail!(
+                "stack: dim {dim} is out of range for shape {:?}; expected {} to {rank}",
+                first.shape(),
+                -rank - 1
+            );
+        }
+        let dim = if dim < 0 { dim + rank + 1 } else { dim };
+        let rows: Vec<Array> = parts.iter().map(|p| p.unsqueeze(dim)).collect();
+        Array::cat(&rows.iter().collect::<Vec<_>>(), dim)
+    }
+
+    #[track_caller]
+    fn check_index(&self, op: &str, index: &Array) {
+        self.same_device(op, index);
+        if !index.dtype().is_int() {
+            fail!("{op}: indices are {}, not integers; cast with .to(DType::I64)", index.dtype().name());
+        }
+    }
+
+    #[track_caller]
+    fn check_same_but(&self, op: &str, axis: usize, index: &Array, shape: &[usize]) {
+        let fits = index.rank() == shape.len()
+            && (0..shape.len()).all(|d| d == axis || index.shape()[d] <= shape[d]);
+        if !fits {
+            fail!(
+                "{op}: index shape {:?} does not fit shape {shape:?}; it must have the same rank and be no larger outside of dim {axis}",
+                index.shape()
+            );
+        }
+    }
+
+    #[track_caller]
+    fn in_range(&self, op: &str, dim: isize, result: Result<Array, OutOfRange>) -> Array {
+        match result {
+            Ok(array) => array,
+            Err(OutOfRange { index, size }) => fail!(
+                "{op}: index {index} is out of range for dim {dim} of shape {:?}; expected 0 to {}",
+                self.shape(),
+                size as i64 - 1
+            ),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The array itself: a view of a storage, and how its elements are reached. The operations stand in
+//! files by kind beside this one.
+
+mod create;
+mod elementwise;
+mod index;
+mod matmul;
+mod ndarray_bridge;
+mod reduce;
+mod view;
+
+pub use elementwise::broadcast_shapes;
+pub use index::{Index, Indices, Step, index_steps};
+
+use crate::cpu::memory::HostBuffer;
+use crate::device::Device;
+use crate::dtype::{DType, Element};
+use crate::fail;
+use crate::layout::Layout;
+use crate::print::{Numbers, format_tensor, print_options};
+use crate::shape::Shape;
+use crate::storage::{Buffer, Storage};
+use std::fmt;
+use std::sync::Arc;
+
+/// An n-dimensional array: a strided view of a shared, typed storage on some device.
+///
+/// Shape and dtype are values, not types. Arrays are immutable and cheap to clone; views (transpose,
+/// slices, expand, ...) share the storage. `Display` prints what PyTorch prints for a tensor.
+///
+/// ```
+/// use rushlight_array::Array;
+/// let a = Array::new([[1, 2, 3], [4, 5, 6]]);
+/// let b = a.matmul(&a.t());
+/// assert_eq!(b.to_string(), "tensor([[14, 32],\n        [32, 77]])");
+/// ```
+#[derive(Clone)]
+pub struct Array {
+    storage: Arc<Storage>,
+    layout: Layout,
+}
+
+impl Array {
+    /// An array over a storage, as backends make them.
+    pub fn from_parts(storage: Arc<Storage>, layout: Layout) -> Self {
+        Array { storage, layout }
+    }
+
+    /// The storage and the layout: the inverse of [`Array::from_parts`].
+    pub fn into_parts(self) -> (Arc<Storage>, Layout) {
+        (self.storage, self.layout)
+    }
+
+    /// A row-major array over a buffer of the CPU.
+    ///
+    /// # Panics
+    /// If the buffer does not hold exactly the elements of the shape.
+    #[track_caller]
+    pub fn from_host(buffer: HostBuffer, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        if buffer.len() != shape.numel() {
+            fail!(
+                "from_vec: {} values do not fill shape {shape:?}, which holds {}",
+                buffer.len(),
+                shape.numel()
+            );
+        }
+        let (dtype, len) = (buffer.dtype(), buffer.len());
+        let storage = Storage::new(Buffer::Host(buffer), dtype, len, Device::cpu());
+        Array { storage: Arc::new(storage), layout: Layout::contiguous(shape) }
+    }
+
+    /// A row-major array on the CPU whose elements `write` fills in; they are zero before.
+    #[track_caller]
+    pub fn build<T: Element>(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
+        let shape = shape.into();
+        let mut buffer = HostBuffer::new(T::DTYPE, shape.numel());
+        write(buffer.as_mut_slice());
+        Array::from_host(buffer, shape)
+    }
+
+    /// A row-major array of the values, on the CPU.
+    ///
+    /// ```
+    /// use rushlight_array::Array;
+    /// let a = Array::from_vec(vec![1.0f64, 2.0, 3.0, 4.0], [2, 2]);
+    /// assert_eq!(a.get([1, 0]).item::<f64>(), 3.0);
+    /// ```
+    ///
+    /// # Panics
+    /// If the number of values is not the number of elements of the shape.
+    #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "the values are handed over, as in Vec::from")]
+    pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Self {
+        Array::from_host(HostBuffer::from_slice(&values), shape)
+    }
+
+    /// The sizes of the dimensions.
+    pub fn shape(&self) -> &Shape {
+        self.layout.shape()
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape().len()
+    }
+
+    /// The number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape().numel()
+    }
+
+    /// The type of the elements.
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    /// The device that holds the elements.
+    pub fn device(&self) -> &Device {
+        self.storage.device()
+    }
+
+    /// Shape, strides and offset.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The block of elements that this array is a view of.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.layout.is_contiguous()
+    }
+
+    /// Whether two arrays are views of one storage.
+    pub fn shares_storage(&self, other: &Array) -> bool {
+        Arc::ptr_eq(&self.storage, &other.storage)
+    }
+
+    pub(crate) fn with_layout(&self, layout: Layout) -> Array {
+        Array { storage: Arc::clone(&self.storage), layout }
+    }
+
+    /// The whole storage as host memory, for kernels that walk it by strides.
+    ///
+    /// # Panics
+    /// If the array is not on the CPU or not of type `T`.
+    pub(crate) fn host<T: Element>(&self) -> &[T] {
+        match self.storage.host() {
+            Some(buffer) => buffer.as_slice(),
+            None => panic!("the CPU backend was given an array on {}", self.device()),
+        }
+    }
+
+    /// The elements in row-major order, if they lie so in host memory.
+    ///
+    /// # Panics
+    /// If `T` is not the dtype.
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        let buffer = self.storage.host()?;
+        let start = self.start();
+        self.is_contiguous().then(|| &buffer.as_slice()[start..start + self.numel()])
+    }
+
+    /// The place of the first element; views without elements may name one behind the storage's end.
+    fn start(&self) -> usize {
+        if self.numel() == 0 { 0 } else { self.layout.offset() }
+    }
+
+    /// The elements for writing, if they lie in row-major order in host memory and nobody else holds
+    /// the storage. This is how optimisers work in place; see [`Array::make_mut`].
+    ///
+    /// # Panics
+    /// If `T` is not the dtype.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
+        if !self.is_contiguous() {
+            return None;
+        }
+        let (start, len) = (self.start(), self.numel());
+        match Arc::get_mut(&mut self.storage)?.buffer_mut() {
+            Buffer::Host(buffer) => Some(&mut buffer.as_mut_slice()[start..start + len]),
+            Buffer::Device(_) => None,
+        }
+    }
+
+    /// The elements for writing: copy on write. Whoever else holds the storage keeps the old values.
+    ///
+    /// # Panics
+    /// If the array is not on the CPU or not of type `T`.
+    pub fn make_mut<T: Element>(&mut self) -> &mut [T] {
+        if self.as_mut_slice::<T>().is_none() {
+            *self = self.device().backend().copy(self);
+        }
+        let device = self.device().clone();
+        self.as_mut_slice()
+            .unwrap_or_else(|| panic!("make_mut: the elements are on {device}, not on the CPU"))
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Panics
+    /// If `T` is not the dtype; cast first.
+    #[track_caller]
+    pub fn to_vec<T: Element>(&self) -> Vec<T> {
+        if T::DTYPE != self.dtype() {
+            fail!(
+                "to_vec: the array is {}, not {}; cast with .to(DType::{:?}) first",
+                self.dtype().name(),
+                T::DTYPE.name(),
+                T::DTYPE
+            );
+        }
+        match self.as_slice() {
+            Some(slice) => slice.to_vec(),
+            None => self.device().backend().download(self).as_slice().to_vec(),
+        }
+    }
+
+    /// The value of an array with one element, cast to `T`.
+    ///
+    /// # Panics
+    /// If there is not exactly one element.
+    #[track_caller]
+    pub fn item<T: Element>(&self) -> T {
+        if self.numel() != 1 {
+            fail!(
+                "item: shape {:?} has {} elements; only one can become a number",
+                self.shape(),
+                self.numel()
+            );
+        }
+        self.cast(T::DTYPE).to_vec::<T>()[0]
+    }
+
+    /// The array in another dtype; itself if it has that dtype.
+    ///
+    /// ```
+    /// use rushlight_array::{Array, DType};
+    /// assert_eq!(Array::new([1.9, -1.9]).cast(DType::I64).to_vec::<i64>(), [1, -1]);
+    /// ```
+    pub fn cast(&self, dtype: DType) -> Array {
+        if dtype == self.dtype() { self.clone() } else { self.device().backend().cast(self, dtype) }
+    }
+
+    /// The array on another device; itself if it is there.
+    pub fn to_device(&self, device: &Device) -> Array {
+        if device == self.device() {
+            return self.clone();
+        }
+        let data = self.device().backend().download(self);
+        let storage = Storage::new(device.backend().upload(data), self.dtype(), self.numel(), device.clone());
+        Array { storage: Arc::new(storage), layout: Layout::contiguous(self.shape()) }
+    }
+
+    /// The array in row-major order without gaps; itself if it is so already.
+    pub fn contiguous(&self) -> Array {
+        if self.is_contiguous() { self.clone() } else { self.device().backend().copy(self) }
+    }
+
+    /// Checks that two arrays are on one device.
+    #[track_caller]
+    pub(crate) fn same_device(&self, op: &str, other: &Array) {
+        if self.device() != other.device() {
+            fail!(
+                "{op}: expected all tensors to be on the same device, but found {} and {}; move one with .to(..)",
+                self.device(),
+                other.device()
+            );
+        }
+    }
+
+    /// The text PyTorch prints, with more remarks (`requires_grad=True`) behind the elements.
+    pub fn format(&self, remarks: &[String]) -> String {
+        let mut extra = Vec::with_capacity(remarks.len() + 1);
+        if !self.device().is_cpu() {
+            extra.push(format!("device='{}'", self.device()));
+        }
+        extra.extend_from_slice(remarks);
+        let host = self.to_device(&Device::cpu());
+        host.with_numbers(|numbers| {
+            format_tensor(host.shape(), host.dtype(), numbers, &print_options(), &extra)
+        })
+    }
+
+    /// Hands out the elements by their row-major number, without a copy.
+    fn with_numbers<R>(&self, f: impl FnOnce(Numbers<'_>) -> R) -> R {
+        let at = |i: usize| {
+            let mut rest = i;
+            let mut place = self.layout.offset() as isize;
+            for (&size, &stride) in self.shape().iter().zip(self.layout.strides()).rev() {
+                place += (rest % size) as isize * stride;
+                rest /= size;
+            }
+            place as usize
+        };
+        crate::with_dtype!(self.dtype(), T => {
+            let data = self.host::<T>();
+            match self.dtype() {
+                DType::Bool => f(Numbers::Bool(&|i| data[at(i)].to_i64() != 0)),
+                dtype if dtype.is_float() => f(Numbers::Float(&|i| data[at(i)].to_f64())),
+                _ => f(Numbers::Int(&|i| data[at(i)].to_i64())),
+            }
+        })
+    }
+}
+
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.format(&[]))
+    }
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.format(&[]))
+    }
+}

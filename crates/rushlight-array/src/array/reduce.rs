@@ -1,0 +1,233 @@
+use super::Array;
+use crate::backend::{ArgReduce, Reduce};
+use crate::dtype::DType;
+use crate::fail;
+use crate::layout::axis;
+use crate::shape::{Dims, Shape};
+use smallvec::SmallVec;
+
+type Axes = SmallVec<[usize; 6]>;
+
+/// Reductions. `dims` is one dim or several, negative ones counted from the back; none at all means every
+/// dim. With `keepdim` the reduced dims stay with size 1.
+impl Array {
+    /// The sum of all elements; integers and bools are summed as `i64`.
+    pub fn sum(&self) -> Array {
+        self.sum_axes(&self.all_axes(), false)
+    }
+
+    /// The sum along dims; integers and bools are summed as `i64`.
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn sum_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.sum_axes(&self.axes("sum", &dims.into()), keepdim)
+    }
+
+    fn sum_axes(&self, axes: &[usize], keepdim: bool) -> Array {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
+        self.reduce(Reduce::Sum, &self.cast(dtype.compute()), axes, keepdim).cast(dtype)
+    }
+
+    /// The product of all elements; integers and bools give `i64`.
+    pub fn prod(&self) -> Array {
+        let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
+        self.reduce(Reduce::Prod, &self.cast(dtype.compute()), &self.all_axes(), false).cast(dtype)
+    }
+
+    /// The mean along dims.
+    ///
+    /// # Panics
+    /// If the dtype is not a float, or a dim is out of range or named twice.
+    #[track_caller]
+    pub fn mean_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.mean_axes(&self.axes("mean", &dims.into()), keepdim)
+    }
+
+    /// The mean of all elements; NaN if there is none.
+    ///
+    /// # Panics
+    /// If the dtype is not a float.
+    #[track_caller]
+    pub fn mean(&self) -> Array {
+        self.mean_axes(&self.all_axes(), false)
+    }
+
+    #[track_caller]
+    fn mean_axes(&self, axes: &[usize], keepdim: bool) -> Array {
+        if !self.dtype().is_float() {
+            fail!("mean: the dtype is {}, not a float; cast with .to(DType::F32) first", self.dtype().name());
+        }
+        let count: usize = axes.iter().map(|&a| self.shape()[a]).product();
+        let sum = self.reduce(Reduce::Sum, &self.cast(self.dtype().compute()), axes, keepdim);
+        sum.div(&sum.scalar_like(count as f64)).cast(self.dtype())
+    }
+
+    /// The largest element along dims.
+    ///
+    /// # Panics
+    /// If a reduced dim is empty, out of range or named twice.
+    #[track_caller]
+    pub fn amax(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.extreme("amax", Reduce::Max, &self.axes("amax", &dims.into()), keepdim)
+    }
+
+    /// The smallest element along dims.
+    ///
+    /// # Panics
+    /// If a reduced dim is empty, out of range or named twice.
+    #[track_caller]
+    pub fn amin(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.extreme("amin", Reduce::Min, &self.axes("amin", &dims.into()), keepdim)
+    }
+
+    /// The largest of all elements.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn max(&self) -> Array {
+        self.extreme("max", Reduce::Max, &self.all_axes(), false)
+    }
+
+    /// The smallest of all elements.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn min(&self) -> Array {
+        self.extreme("min", Reduce::Min, &self.all_axes(), false)
+    }
+
+    #[track_caller]
+    fn extreme(&self, name: &str, op: Reduce, axes: &[usize], keepdim: bool) -> Array {
+        if let Some(&a) = axes.iter().find(|&&a| self.shape()[a] == 0) {
+            fail!("{name}: axis {a} of shape {:?} is empty and has no extreme value", self.shape());
+        }
+        self.reduce(op, &self.cast(self.dtype().compute()), axes, keepdim).cast(self.dtype())
+    }
+
+    /// Whether all elements are true (not zero).
+    pub fn all(&self) -> Array {
+        self.reduce(Reduce::Prod, &self.cast(DType::Bool), &self.all_axes(), false)
+    }
+
+    /// Whether any element is true (not zero).
+    pub fn any(&self) -> Array {
+        self.reduce(Reduce::Sum, &self.cast(DType::Bool), &self.all_axes(), false)
+    }
+
+    /// The position of the first largest element along `dim`, as `i64`.
+    ///
+    /// # Panics
+    /// If the dim is empty or out of range.
+    #[track_caller]
+    pub fn argmax(&self, dim: isize, keepdim: bool) -> Array {
+        self.arg("argmax", ArgReduce::Max, dim, keepdim)
+    }
+
+    /// The position of the first smallest element along `dim`, as `i64`.
+    ///
+    /// # Panics
+    /// If the dim is empty or out of range.
+    #[track_caller]
+    pub fn argmin(&self, dim: isize, keepdim: bool) -> Array {
+        self.arg("argmin", ArgReduce::Min, dim, keepdim)
+    }
+
+    #[track_caller]
+    fn arg(&self, name: &str, op: ArgReduce, dim: isize, keepdim: bool) -> Array {
+        let a = axis(name, dim, self.shape());
+        let x = if self.rank() == 0 { self.reshape([1]) } else { self.clone() };
+        if x.shape()[a] == 0 {
+            fail!("{name}: axis {a} of shape {:?} is empty and has no position", self.shape());
+        }
+        let out = self.device().backend().arg_reduce(op, &x.cast(x.dtype().compute()), a);
+        if keepdim && self.rank() > 0 { out } else { out.with_layout(out.layout().squeeze(&[a])) }
+    }
+
+    /// `exp(x)` over its sum along `dim`.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn softmax(&self, dim: isize) -> Array {
+        self.rowwise("softmax", dim, |x, a| x.device().backend().softmax(x, a))
+    }
+
+    /// The logarithm of the softmax along `dim`.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn log_softmax(&self, dim: isize) -> Array {
+        self.rowwise("log_softmax", dim, |x, a| x.device().backend().log_softmax(x, a))
+    }
+
+    #[track_caller]
+    fn rowwise(&self, name: &str, dim: isize, f: impl Fn(&Array, usize) -> Array) -> Array {
+        let a = axis(name, dim, self.shape());
+        if !self.dtype().is_float() {
+            fail!(
+                "{name}: the dtype is {}, not a float; cast with .to(DType::F32) first",
+                self.dtype().name()
+            );
+        }
+        if self.numel() == 0 {
+            return self.clone();
+        }
+        let x = self.cast(self.dtype().compute());
+        let y = if self.rank() == 0 { f(&x.reshape([1]), a).reshape(()) } else { f(&x, a) };
+        y.cast(self.dtype())
+    }
+
+    pub(crate) fn all_axes(&self) -> Axes {
+        (0..self.rank()).collect()
+    }
+
+    /// The distinct axes that the dims name, ascending; all if there is none.
+    #[track_caller]
+    fn axes(&self, op: &str, dims: &Dims) -> Axes {
+        if dims.0.is_empty() {
+            return self.all_axes();
+        }
+        let mut axes = Axes::new();
+        for &dim in &dims.0 {
+            let a = axis(op, dim, self.shape());
+            if axes.contains(&a) {
+                fail!("{op}: dim {dim} appears twice in {:?}", dims.0);
+            }
+            axes.push(a);
+        }
+        axes.sort_unstable();
+        if self.rank() == 0 { Axes::new() } else { axes }
+    }
+
+    fn reduce(&self, op: Reduce, x: &Array, axes: &[usize], keepdim: bool) -> Array {
+        let out = self.device().backend().reduce(op, x, axes);
+        if keepdim { out } else { out.with_layout(out.layout().squeeze(axes)) }
+    }
+
+    /// Sums an array down to a shape that broadcasts to its own: the gradient of an expansion.
+    ///
+    /// # Panics
+    /// If `shape` does not broadcast to this array's shape.
+    #[track_caller]
+    pub fn sum_to(&self, shape: &Shape) -> Array {
+        if self.shape() == shape {
+            return self.clone();
+        }
+        if Shape::broadcast(self.shape(), shape).ok().as_ref() != Some(self.shape()) {
+            fail!(
+                "sum_to: shape {shape:?} does not broadcast to {:?}; sizes must be equal or 1",
+                self.shape()
+            );
+        }
+        let new = self.rank() - shape.len();
+        let axes: Axes =
+            (0..self.rank()).filter(|&i| i < new || (shape[i - new] == 1 && self.shape()[i] != 1)).collect();
+        let out = self.device().backend().reduce(Reduce::Sum, &self.cast(self.dtype().compute()), &axes);
+        out.cast(self.dtype()).reshape(shape)
+    }
+}

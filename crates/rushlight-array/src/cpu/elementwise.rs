@@ -1,0 +1,282 @@
+//! Elementwise kernels: one generic loop for one, two and three operands, and the table of functions.
+
+use super::threads::for_each_slice;
+use super::walk::Walk;
+use crate::array::Array;
+use crate::backend::{Binary, Compare, Unary};
+use crate::dtype::{DType, Element};
+
+/// Elements per chunk: 32 to 64 KB of output, a part of L2 for every thread.
+const CHUNK: usize = 1 << 13;
+
+/// `f` of every element. `cost` is in scalar operations per element.
+pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync) -> Array {
+    Array::build(x.shape(), |out: &mut [O]| {
+        if let Some(x) = x.as_slice::<A>() {
+            for_each_slice(out, CHUNK, cost, |start, out| {
+                for (o, &a) in out.iter_mut().zip(&x[start..]) {
+                    *o = f(a);
+                }
+            });
+            return;
+        }
+        let (data, walk) = (x.host::<A>(), Walk::new([x.layout()]));
+        let [step] = walk.inner();
+        for_each_slice(out, CHUNK, cost, |start, out| {
+            walk.rows(start, start + out.len(), |row| {
+                let out = &mut out[row.start - start..][..row.len];
+                let mut at = row.at[0] as isize;
+                for o in out {
+                    *o = f(data[at as usize]);
+                    at += step;
+                }
+            });
+        });
+    })
+}
+
+/// `f` of every pair of elements of two arrays of one shape.
+pub(crate) fn zip<A: Element, B: Element, O: Element>(
+    a: &Array,
+    b: &Array,
+    cost: usize,
+    f: impl Fn(A, B) -> O + Sync,
+) -> Array {
+    Array::build(a.shape(), |out: &mut [O]| {
+        let (x, y) = (a.host::<A>(), b.host::<B>());
+        let walk = Walk::new([a.layout(), b.layout()]);
+        let steps = walk.inner();
+        for_each_slice(out, CHUNK, cost, |start, out| {
+            walk.rows(start, start + out.len(), |row| {
+                let out = &mut out[row.start - start..][..row.len];
+                let [i, j] = row.at;
+                // The usual strides get loops that compilers turn into vector code.
+                match steps {
+                    [1, 1] => {
+                        for ((o, &a), &b) in out.iter_mut().zip(&x[i..]).zip(&y[j..]) {
+                            *o = f(a, b);
+                        }
+                    }
+                    [1, 0] => {
+                        let b = y[j];
+                        for (o, &a) in out.iter_mut().zip(&x[i..]) {
+                            *o = f(a, b);
+                        }
+                    }
+                    [0, 1] => {
+                        let a = x[i];
+                        for (o, &b) in out.iter_mut().zip(&y[j..]) {
+                            *o = f(a, b);
+                        }
+                    }
+                    [p, q] => {
+                        let (mut i, mut j) = (i as isize, j as isize);
+                        for o in out {
+                            *o = f(x[i as usize], y[j as usize]);
+                            i += p;
+                            j += q;
+                        }
+                    }
+                }
+            });
+        });
+    })
+}
+
+/// `a` where the condition holds, else `b`.
+pub(crate) fn select<T: Element>(condition: &Array, a: &Array, b: &Array) -> Array {
+    Array::build(a.shape(), |out: &mut [T]| {
+        let (c, x, y) = (condition.host::<bool>(), a.host::<T>(), b.host::<T>());
+        let walk = Walk::new([condition.layout(), a.layout(), b.layout()]);
+        let [p, q, r] = walk.inner();
+        for_each_slice(out, CHUNK, 2, |start, out| {
+            walk.rows(start, start + out.len(), |row| {
+                let [mut i, mut j, mut k] = row.at.map(|at| at as isize);
+                for o in &mut out[row.start - start..][..row.len] {
+                    *o = if c[i as usize] { x[j as usize] } else { y[k as usize] };
+                    (i, j, k) = (i + p, j + q, k + r);
+                }
+            });
+        });
+    })
+}
+
+/// A cast: from floats through f64 and from integers through i64, which hold all their values.
+pub(crate) fn cast(x: &Array, dtype: DType) -> Array {
+    fn to<A: Element, O: Element>(x: &Array) -> Array {
+        if A::DTYPE.is_float() {
+            map(x, 2, |a: A| O::from_f64(a.to_f64()))
+        } else {
+            map(x, 1, |a: A| O::from_i64(a.to_i64()))
+        }
+    }
+    crate::with_dtype!(x.dtype(), A => crate::with_dtype!(dtype, O => to::<A, O>(x)))
+}
+
+/// The operations on floats, written once for f32 and f64.
+macro_rules! float_unary {
+    ($name:ident, $t:ident) => {
+        fn $name(op: Unary, x: &Array) -> Array {
+            match op {
+                Unary::Neg => map(x, 1, |v: $t| -v),
+                Unary::Abs => map(x, 1, |v: $t| v.abs()),
+                Unary::Sign => map(x, 1, |v: $t| $t::from(v > 0.0) - $t::from(v < 0.0)),
+                Unary::Exp => map(x, 16, |v: $t| v.exp()),
+                Unary::Log => map(x, 16, |v: $t| v.ln()),
+                Unary::Sqrt => map(x, 4, |v: $t| v.sqrt()),
+                Unary::Sin => map(x, 16, |v: $t| v.sin()),
+                Unary::Cos => map(x, 16, |v: $t| v.cos()),
+                Unary::Tanh => map(x, 16, |v: $t| v.tanh()),
+                Unary::Sigmoid => map(x, 16, |v: $t| 1.0 / (1.0 + (-v).exp())),
+                // Written so that NaN stays NaN.
+                Unary::Relu => map(x, 1, |v: $t| if v < 0.0 { 0.0 } else { v }),
+                Unary::LeakyRelu(slope) => {
+                    let slope = slope as $t;
+                    map(x, 1, move |v: $t| if v > 0.0 { v } else { slope * v })
+                }
+                Unary::Reciprocal => map(x, 2, |v: $t| 1.0 / v),
+                Unary::Floor => map(x, 1, |v: $t| v.floor()),
+                Unary::Not => map(x, 1, |v: $t| v == 0.0),
+                Unary::Scale(factor) => {
+                    let factor = factor as $t;
+                    map(x, 1, move |v: $t| v * factor)
+                }
+                Unary::Offset(term) => {
+                    let term = term as $t;
+                    map(x, 1, move |v: $t| v + term)
+                }
+                Unary::Power(2.0) => map(x, 1, |v: $t| v * v),
+                Unary::Power(0.5) => map(x, 4, |v: $t| v.sqrt()),
+                Unary::Power(p) if p == p.trunc() && p.abs() <= 64.0 => {
+                    let p = p as i32;
+                    map(x, 8, move |v: $t| v.powi(p))
+                }
+                Unary::Power(p) => {
+                    let p = p as $t;
+                    map(x, 32, move |v: $t| v.powf(p))
+                }
+                Unary::Clamp(low, high) => {
+                    let (low, high) = (low as $t, high as $t);
+                    map(x, 1, move |v: $t| {
+                        let v = if v < low { low } else { v };
+                        if v > high { high } else { v }
+                    })
+                }
+            }
+        }
+    };
+}
+float_unary!(unary_f32, f32);
+float_unary!(unary_f64, f64);
+
+fn unary_i64(op: Unary, x: &Array) -> Array {
+    match op {
+        Unary::Neg => map(x, 1, i64::wrapping_neg),
+        Unary::Abs => map(x, 1, i64::wrapping_abs),
+        Unary::Sign => map(x, 1, i64::signum),
+        Unary::Relu => map(x, 1, |v: i64| v.max(0)),
+        Unary::Floor => x.clone(),
+        Unary::Not => map(x, 1, |v: i64| v == 0),
+        Unary::Clamp(low, high) => {
+            let (low, high) = (low as i64, high as i64);
+            map(x, 1, move |v: i64| v.max(low).min(high))
+        }
+        op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
+    }
+}
+
+pub(crate) fn unary(op: Unary, x: &Array) -> Array {
+    match x.dtype() {
+        DType::F32 => unary_f32(op, x),
+        DType::F64 => unary_f64(op, x),
+        DType::I64 => unary_i64(op, x),
+        _ => map(x, 1, |v: bool| match op {
+            Unary::Not => !v,
+            op => panic!("{op:?} is not defined on bool"),
+        }),
+    }
+}
+
+macro_rules! float_binary {
+    ($name:ident, $t:ident) => {
+        fn $name(op: Binary, a: &Array, b: &Array) -> Array {
+            match op {
+                Binary::Add => zip(a, b, 1, |x: $t, y: $t| x + y),
+                Binary::Sub => zip(a, b, 1, |x: $t, y: $t| x - y),
+                Binary::Mul => zip(a, b, 1, |x: $t, y: $t| x * y),
+                Binary::Div => zip(a, b, 2, |x: $t, y: $t| x / y),
+                Binary::Pow => zip(a, b, 32, |x: $t, y: $t| x.powf(y)),
+                Binary::Maximum => zip(a, b, 1, |x: $t, y: $t| if x > y || x.is_nan() { x } else { y }),
+                Binary::Minimum => zip(a, b, 1, |x: $t, y: $t| if x < y || x.is_nan() { x } else { y }),
+                op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
+            }
+        }
+    };
+}
+float_binary!(binary_f32, f32);
+float_binary!(binary_f64, f64);
+
+fn binary_i64(op: Binary, a: &Array, b: &Array) -> Array {
+    match op {
+        Binary::Add => zip(a, b, 1, i64::wrapping_add),
+        Binary::Sub => zip(a, b, 1, i64::wrapping_sub),
+        Binary::Mul => zip(a, b, 1, i64::wrapping_mul),
+        Binary::Div => zip(a, b, 8, |x: i64, y: i64| if y == 0 { 0 } else { x.wrapping_div(y) }),
+        Binary::Pow => zip(a, b, 16, |x: i64, y: i64| match u32::try_from(y) {
+            Ok(y) => x.wrapping_pow(y),
+            // A negative power of an integer is its truncated reciprocal.
+            Err(_) if x == 1 => 1,
+            Err(_) if x == -1 => {
+                if y % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
+            Err(_) => 0,
+        }),
+        Binary::Maximum => zip(a, b, 1, i64::max),
+        Binary::Minimum => zip(a, b, 1, i64::min),
+        Binary::And => zip(a, b, 1, |x: i64, y: i64| x & y),
+        Binary::Or => zip(a, b, 1, |x: i64, y: i64| x | y),
+        Binary::Xor => zip(a, b, 1, |x: i64, y: i64| x ^ y),
+    }
+}
+
+fn binary_bool(op: Binary, a: &Array, b: &Array) -> Array {
+    match op {
+        Binary::Add | Binary::Or | Binary::Maximum => zip(a, b, 1, |x: bool, y: bool| x | y),
+        Binary::Mul | Binary::And | Binary::Minimum => zip(a, b, 1, |x: bool, y: bool| x & y),
+        Binary::Xor => zip(a, b, 1, |x: bool, y: bool| x ^ y),
+        Binary::Pow => zip(a, b, 1, |x: bool, y: bool| x | !y),
+        op => panic!("{op:?} is not defined on bools; arrays cast before they ask for it"),
+    }
+}
+
+pub(crate) fn binary(op: Binary, a: &Array, b: &Array) -> Array {
+    match a.dtype() {
+        DType::F32 => binary_f32(op, a, b),
+        DType::F64 => binary_f64(op, a, b),
+        DType::I64 => binary_i64(op, a, b),
+        _ => binary_bool(op, a, b),
+    }
+}
+
+pub(crate) fn compare(op: Compare, a: &Array, b: &Array) -> Array {
+    fn of<T: Element>(op: Compare, a: &Array, b: &Array) -> Array {
+        match op {
+            Compare::Eq => zip(a, b, 1, |x: T, y: T| x == y),
+            Compare::Ne => zip(a, b, 1, |x: T, y: T| x != y),
+            Compare::Lt => zip(a, b, 1, |x: T, y: T| x < y),
+            Compare::Le => zip(a, b, 1, |x: T, y: T| x <= y),
+            Compare::Gt => zip(a, b, 1, |x: T, y: T| x > y),
+            Compare::Ge => zip(a, b, 1, |x: T, y: T| x >= y),
+        }
+    }
+    match a.dtype() {
+        DType::F32 => of::<f32>(op, a, b),
+        DType::F64 => of::<f64>(op, a, b),
+        DType::I64 => of::<i64>(op, a, b),
+        _ => of::<bool>(op, a, b),
+    }
+}

@@ -1,0 +1,210 @@
+//! Matrix products: a loop of our own for tiny ones, the `gemm` kernels for the rest.
+//!
+//! The result is cut into tiles whose size follows from the shapes alone; threads only decide who computes
+//! which tile, and no sum is ever split. So the bits do not depend on the number of threads.
+
+use super::threads::{SendPointer, for_each_chunk};
+use super::walk::Walk;
+use crate::array::Array;
+use crate::dtype::{DType, Element};
+use crate::layout::Layout;
+
+/// Products with fewer multiply-adds than this are done by the loop below: a call of the packed kernel
+/// costs more than they do.
+const TINY: usize = 1 << 11;
+
+/// The least number of multiply-adds that are worth handing to another thread.
+const TILE: usize = 1 << 19;
+
+/// Types with a product: `x y + z` without overflow checks.
+trait Number: Element {
+    fn mul_add(x: Self, y: Self, z: Self) -> Self;
+}
+impl Number for f32 {
+    fn mul_add(x: f32, y: f32, z: f32) -> f32 {
+        x * y + z
+    }
+}
+impl Number for f64 {
+    fn mul_add(x: f64, y: f64, z: f64) -> f64 {
+        x * y + z
+    }
+}
+impl Number for i64 {
+    fn mul_add(x: i64, y: i64, z: i64) -> i64 {
+        x.wrapping_mul(y).wrapping_add(z)
+    }
+}
+
+/// A matrix inside a storage: its first element, rows, columns and the strides between them.
+#[derive(Clone, Copy)]
+struct Matrix<'a, T> {
+    data: &'a [T],
+    at: usize,
+    rows: usize,
+    columns: usize,
+    row_stride: isize,
+    column_stride: isize,
+}
+
+impl<T: Copy> Matrix<'_, T> {
+    fn get(&self, i: usize, j: usize) -> T {
+        self.data
+            [(self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride) as usize]
+    }
+
+    /// Whether every element lies inside the storage; the unsafe kernels rely on it.
+    fn is_in_bounds(&self) -> bool {
+        let reach = |n: usize, stride: isize| (n as isize - 1) * stride;
+        let (r, c) = (reach(self.rows, self.row_stride), reach(self.columns, self.column_stride));
+        let low = self.at as isize + r.min(0) + c.min(0);
+        let high = self.at as isize + r.max(0) + c.max(0);
+        low >= 0 && (high as usize) < self.data.len()
+    }
+
+    fn pointer(&self, i: usize, j: usize) -> *const T {
+        let offset = self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride;
+        self.data.as_ptr().wrapping_offset(offset)
+    }
+}
+
+/// The kernel that computes `out = a b` for a tile `[m, n]` of the result with row stride `stride`.
+type Kernel<T> = fn(&Matrix<'_, T>, &Matrix<'_, T>, (usize, usize), (usize, usize), *mut T, usize);
+
+macro_rules! kernel {
+    ($name:ident, $t:ty, $module:path) => {
+        fn $name(
+            a: &Matrix<'_, $t>,
+            b: &Matrix<'_, $t>,
+            (i, j): (usize, usize),
+            (m, n): (usize, usize),
+            out: *mut $t,
+            stride: usize,
+        ) {
+            use $module as kernels;
+            assert!(a.is_in_bounds() && b.is_in_bounds(), "a matrix product would leave its operands");
+            // SAFETY: both operands lie inside their storages (asserted), the tile inside the result, which
+            // is exclusively ours; nothing is read from it.
+            unsafe {
+                kernels::get_gemm_fn()(
+                    m,
+                    n,
+                    a.columns,
+                    out.wrapping_add(i * stride + j),
+                    1,
+                    stride as isize,
+                    false,
+                    a.pointer(i, 0),
+                    a.column_stride,
+                    a.row_stride,
+                    b.pointer(0, j),
+                    b.column_stride,
+                    b.row_stride,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm_common::Parallelism::None,
+                );
+            }
+        }
+    };
+}
+kernel!(kernel_f32, f32, gemm_f32::gemm::f32);
+kernel!(kernel_f64, f64, gemm_f64::gemm::f64);
+
+/// `out = a b` by a plain loop, row by row of `b`, so that the inner loop runs along rows.
+fn simple<T: Number>(a: &Matrix<'_, T>, b: &Matrix<'_, T>, out: &mut [T]) {
+    let zero = T::default();
+    for (i, out) in out.chunks_exact_mut(b.columns).enumerate() {
+        out.fill(zero);
+        for k in 0..a.columns {
+            let x = a.get(i, k);
+            if b.column_stride == 1 {
+                let start = (b.at as isize + k as isize * b.row_stride) as usize;
+                for (o, &y) in out.iter_mut().zip(&b.data[start..start + b.columns]) {
+                    *o = T::mul_add(x, y, *o);
+                }
+            } else {
+                for (j, o) in out.iter_mut().enumerate() {
+                    *o = T::mul_add(x, b.get(k, j), *o);
+                }
+            }
+        }
+    }
+}
+
+/// Cuts `[m, n]` into tiles of at least [`TILE`] multiply-adds: whole rows if there are more rows than
+/// columns, else whole columns, in multiples that suit the kernels.
+fn tiles(m: usize, k: usize, n: usize) -> (usize, usize) {
+    let count = (m * k * n / TILE).clamp(1, 16);
+    if m >= n {
+        (m.div_ceil(count).next_multiple_of(48), n)
+    } else {
+        (m, n.div_ceil(count).next_multiple_of(64))
+    }
+}
+
+fn product<T: Number>(a: &Matrix<'_, T>, b: &Matrix<'_, T>, out: &mut [T], kernel: Option<Kernel<T>>) {
+    let (m, k, n) = (a.rows, a.columns, b.columns);
+    let Some(kernel) = kernel.filter(|_| m * k * n >= TINY) else {
+        return simple(a, b, out);
+    };
+    let (rows, columns) = tiles(m, k, n);
+    let across = n.div_ceil(columns);
+    let base = SendPointer(out.as_mut_ptr());
+    for_each_chunk(m.div_ceil(rows) * across, &|tile| {
+        let (i, j) = (tile / across * rows, tile % across * columns);
+        kernel(a, b, (i, j), (rows.min(m - i), columns.min(n - j)), base.at(0), n);
+    });
+}
+
+fn batched<T: Number>(a: &Array, b: &Array, kernel: Option<Kernel<T>>) -> Array {
+    let rank = a.rank();
+    let (m, k, n) = (a.shape()[rank - 2], a.shape()[rank - 1], b.shape()[rank - 1]);
+    let mut shape = a.shape().to_vec();
+    shape[rank - 1] = n;
+    Array::build(shape, |out: &mut [T]| {
+        if out.is_empty() || k == 0 {
+            return;
+        }
+        let first = |x: &Array| -> Layout {
+            let layout = x.layout().slice("matmul", rank - 2, 0, 1, 1);
+            layout.slice("matmul", rank - 1, 0, 1, 1)
+        };
+        let (left, right) = (first(a), first(b));
+        let walk = Walk::new([&left, &right]);
+        let steps = walk.inner();
+        let matrix = |x: &Array, at: usize| {
+            let strides = &x.layout().strides()[rank - 2..];
+            let (rows, columns) = (x.shape()[rank - 2], x.shape()[rank - 1]);
+            (at, rows, columns, strides[0], strides[1])
+        };
+        let (x, y) = (a.host::<T>(), b.host::<T>());
+        walk.rows(0, left.numel(), |row| {
+            for i in 0..row.len {
+                let place = |k: usize| (row.at[k] as isize + i as isize * steps[k]) as usize;
+                let view = |data, (at, rows, columns, row_stride, column_stride)| Matrix {
+                    data,
+                    at,
+                    rows,
+                    columns,
+                    row_stride,
+                    column_stride,
+                };
+                let (p, q) = (view(x, matrix(a, place(0))), view(y, matrix(b, place(1))));
+                product(&p, &q, &mut out[(row.start + i) * m * n..][..m * n], kernel);
+            }
+        });
+    })
+}
+
+pub(crate) fn matmul(a: &Array, b: &Array) -> Array {
+    match a.dtype() {
+        DType::F32 => batched::<f32>(a, b, Some(kernel_f32)),
+        DType::F64 => batched::<f64>(a, b, Some(kernel_f64)),
+        DType::I64 => batched::<i64>(a, b, None),
+        dtype => panic!("matmul of {dtype}; arrays cast before they ask for it"),
+    }
+}

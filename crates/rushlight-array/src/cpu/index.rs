@@ -1,0 +1,154 @@
+//! Picking and placing elements by index, and joining arrays.
+
+use super::walk::Walk;
+use crate::array::Array;
+use crate::backend::{OutOfRange, Scatter};
+use crate::dtype::{DType, Element};
+use crate::layout::Layout;
+use crate::with_dtype;
+use std::ops::Add;
+
+fn check(index: &[i64], size: usize) -> Result<(), OutOfRange> {
+    // One pass without branches decides; a second finds the culprit.
+    let bad = |&i: &i64| i as u64 >= size as u64;
+    match index.iter().fold(false, |any, i| any | bad(i)) {
+        true => Err(OutOfRange { index: *index.iter().find(|i| bad(i)).expect("one is bad"), size }),
+        false => Ok(()),
+    }
+}
+
+/// The index array's elements, row-major.
+fn flat(index: &Array) -> Array {
+    if index.is_contiguous() { index.clone() } else { super::copy(index) }
+}
+
+pub(crate) fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
+    let index = flat(index);
+    let index = index.as_slice::<i64>().expect("it was made contiguous");
+    check(index, x.shape()[axis])?;
+    let x = if x.is_contiguous() { x.clone() } else { super::copy(x) };
+    let inner: usize = x.shape()[axis + 1..].iter().product();
+    let size = x.shape()[axis] * inner;
+    let mut shape = x.shape().to_vec();
+    shape[axis] = index.len();
+    Ok(with_dtype!(x.dtype(), T => {
+        let data = x.as_slice::<T>().expect("it was made contiguous");
+        Array::build(shape, |out: &mut [T]| {
+            if out.is_empty() {
+                return;
+            }
+            // Rows come one by one from all over `data`: each is a plain copy.
+            for (block, out) in out.chunks_exact_mut(index.len() * inner).enumerate() {
+                for (row, &i) in out.chunks_exact_mut(inner).zip(index) {
+                    row.copy_from_slice(&data[block * size + i as usize * inner..][..inner]);
+                }
+            }
+        })
+    }))
+}
+
+/// Where the places of `layout` lie when `axis` is taken from an index instead: the layout with that
+/// axis standing still, cut to the index's shape.
+fn still(layout: &Layout, axis: usize, shape: &[usize]) -> Layout {
+    let mut cut = layout.clone();
+    for (d, &size) in shape.iter().enumerate() {
+        cut = if d == axis { cut.slice("index", d, 0, 1, 1) } else { cut.slice("index", d, 0, size, 1) };
+    }
+    cut.expand("index", shape)
+}
+
+pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
+    let index = flat(index);
+    let places = index.as_slice::<i64>().expect("it was made contiguous");
+    check(places, x.shape()[axis])?;
+    let stride = x.layout().strides()[axis];
+    Ok(with_dtype!(x.dtype(), T => Array::build(index.shape(), |out: &mut [T]| {
+        if out.is_empty() {
+            return;
+        }
+        let (data, walk) = (x.host::<T>(), Walk::new([&still(x.layout(), axis, index.shape())]));
+        let [step] = walk.inner();
+        walk.rows(0, out.len(), |row| {
+            let mut at = row.at[0] as isize;
+            for i in row.start..row.start + row.len {
+                out[i] = data[(at + places[i] as isize * stride) as usize];
+                at += step;
+            }
+        });
+    })))
+}
+
+fn place<T: Element>(
+    x: &Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+    f: impl Fn(T, T) -> T,
+) -> Result<Array, OutOfRange> {
+    let index = flat(index);
+    let places = index.as_slice::<i64>().expect("it was made contiguous");
+    check(places, x.shape()[axis])?;
+    let mut out = super::copy(x);
+    if index.numel() > 0 {
+        let layout = out.layout().clone();
+        let (values, stride) = (source.host::<T>(), layout.strides()[axis]);
+        let walk = Walk::new([&still(&layout, axis, index.shape()), source.layout()]);
+        let [p, q] = walk.inner();
+        let out = out.make_mut::<T>();
+        // One thread, in row-major order: repeated places give the same sum every time.
+        walk.rows(0, places.len(), |row| {
+            let [mut at, mut from] = row.at.map(|at| at as isize);
+            for &place in &places[row.start..row.start + row.len] {
+                let o = &mut out[(at + place as isize * stride) as usize];
+                *o = f(*o, values[from as usize]);
+                (at, from) = (at + p, from + q);
+            }
+        });
+    }
+    Ok(out)
+}
+
+pub(crate) fn scatter(
+    op: Scatter,
+    x: &Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+) -> Result<Array, OutOfRange> {
+    fn add<T: Element + Add<Output = T>>(
+        x: &Array,
+        axis: usize,
+        index: &Array,
+        source: &Array,
+    ) -> Result<Array, OutOfRange> {
+        place::<T>(x, axis, index, source, |old, new| old + new)
+    }
+    match (op, x.dtype()) {
+        (Scatter::Set, dtype) => with_dtype!(dtype, T => place::<T>(x, axis, index, source, |_, new| new)),
+        (Scatter::Add, DType::F32) => add::<f32>(x, axis, index, source),
+        (Scatter::Add, DType::F64) => add::<f64>(x, axis, index, source),
+        (Scatter::Add, DType::I64) => place::<i64>(x, axis, index, source, i64::wrapping_add),
+        (Scatter::Add, _) => place::<bool>(x, axis, index, source, |old, new| old | new),
+    }
+}
+
+pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
+    let mut shape = parts[0].shape().to_vec();
+    shape[axis] = parts.iter().map(|p| p.shape()[axis]).sum();
+    let outer: usize = shape[..axis].iter().product();
+    with_dtype!(parts[0].dtype(), T => Array::build(shape.as_slice(), |out: &mut [T]| {
+        let row = out.len() / outer.max(1);
+        let mut before = 0;
+        for part in parts {
+            let part = if part.is_contiguous() { (*part).clone() } else { super::copy(part) };
+            let len = part.numel() / outer.max(1);
+            let data = part.as_slice::<T>().expect("it was made contiguous");
+            if len > 0 {
+                for (i, piece) in data.chunks_exact(len).enumerate() {
+                    out[i * row + before..][..len].copy_from_slice(piece);
+                }
+            }
+            before += len;
+        }
+    }))
+}
