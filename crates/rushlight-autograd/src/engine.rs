@@ -1,0 +1,307 @@
+//! Backward: gradients flow from a heap ordered by node id, newest first. Since ids rise with creation,
+//! all gradients of a node have arrived when its turn comes. No recursion and no maps.
+
+use crate::hooks;
+use crate::mode::NoGradGuard;
+use crate::node::{Edge, Node};
+use crate::op::{Gradients, Saved};
+use crate::tensor::Tensor;
+use rushlight_array::{Shape, fail};
+use smallvec::SmallVec;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic;
+
+/// How to go backward; the defaults are PyTorch's.
+///
+/// ```
+/// use rushlight_autograd::GradOptions;
+/// let options = GradOptions { retain_graph: true, ..GradOptions::default() };
+/// assert!(!options.create_graph);
+/// ```
+#[derive(Clone, Default, Debug)]
+pub struct GradOptions {
+    /// Keep what the graph saved, for another backward pass through it. Implied by `create_graph`.
+    pub retain_graph: bool,
+    /// Record the backward pass itself, for derivatives of the gradients.
+    pub create_graph: bool,
+    /// In [`grad_with`]: give zeros, instead of an error, for an input that the outputs do not depend on.
+    pub allow_unused: bool,
+    /// The gradients of the outputs, one each; ones if empty, which only scalars may leave out.
+    pub grad_outputs: Vec<Tensor>,
+}
+
+/// A gradient on its way to an edge.
+struct Pending {
+    id: u64,
+    sequence: u64,
+    edge: Edge,
+    grad: Tensor,
+}
+
+impl PartialEq for Pending {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Pending {}
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Pending {
+    /// The newest node first; of one node's gradients the first sent first, so that sums have one order.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id).then(other.sequence.cmp(&self.sequence))
+    }
+}
+
+/// Where the gradients of a run end.
+enum Target<'a> {
+    /// In the leaves.
+    Leaves,
+    /// In a list, one place for each wanted edge.
+    Wanted(&'a [Edge], Vec<Option<Tensor>>),
+}
+
+struct Run<'a> {
+    heap: BinaryHeap<Pending>,
+    sequence: u64,
+    target: Target<'a>,
+    retain: bool,
+    /// Nothing older than this can matter.
+    oldest: u64,
+}
+
+impl Run<'_> {
+    fn send(&mut self, edge: Edge, grad: Tensor) {
+        let id = edge.id();
+        if id >= self.oldest {
+            self.heap.push(Pending { id, sequence: self.sequence, edge, grad });
+            self.sequence += 1;
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
+            while self.heap.peek().is_some_and(|next| next.id == id) {
+                let next = self.heap.pop().expect("it was peeked");
+                grad = &grad + &next.grad;
+            }
+            match &edge {
+                Edge::Leaf(leaf) => self.arrive(leaf, grad),
+                Edge::Node(node) => self.pass(node, grad),
+            }
+        }
+    }
+
+    fn keep(&mut self, id: u64, grad: &Tensor) -> bool {
+        let Target::Wanted(edges, grads) = &mut self.target else { return false };
+        let mut wanted = false;
+        for (edge, place) in edges.iter().zip(grads) {
+            if edge.id() == id {
+                *place = Some(grad.clone());
+                wanted = true;
+            }
+        }
+        wanted
+    }
+
+    fn arrive(&mut self, leaf: &Tensor, grad: Tensor) {
+        let cell = leaf.leaf().expect("an edge leads to a leaf");
+        let grad = hooks::run(&cell.hooks, grad);
+        self.keep(cell.id, &grad);
+        if matches!(self.target, Target::Leaves) {
+            leaf.accumulate(grad);
+            for hook in cell.post_hooks.all() {
+                hook(leaf);
+            }
+        }
+    }
+
+    fn pass(&mut self, node: &Arc<Node>, mut grad: Tensor) {
+        if let Some(extras) = node.extras() {
+            grad = hooks::run(&extras.hooks, grad);
+            if extras.retains.load(atomic::Ordering::Relaxed) && matches!(self.target, Target::Leaves) {
+                let mut retained = extras.retained.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *retained = Some(match retained.take() {
+                    Some(before) => &before + &grad,
+                    None => grad.clone(),
+                });
+            }
+        }
+        if self.keep(node.id, &grad) && node.id == self.oldest {
+            return;
+        }
+        let name = node.op.name();
+        let Some(arrays) = node.saved(self.retain) else {
+            panic!(
+                "{name}: trying to backward through the graph a second time, but what it saved is freed; \
+                 use retain_graph in the first backward"
+            );
+        };
+        let mut give = Gradients { node, grads: SmallVec::from_elem(None, node.inputs.len()) };
+        node.op.backward(&Saved { node, arrays: &arrays }, &grad, &mut give);
+        for (i, (input, grad)) in node.inputs.iter().zip(give.grads).enumerate() {
+            let Some(edge) = &input.edge else { continue };
+            let Some(grad) = grad else {
+                panic!(
+                    "{name}: the backward rule gave no gradient to input {i}, which requires one; \
+                     a true zero must be given as zeros"
+                );
+            };
+            self.send(edge.clone(), fit(name, i, grad, &input.shape, input.dtype));
+        }
+    }
+}
+
+/// Sums a gradient over the axes along which its input was broadcast, and checks what is left.
+fn fit(name: &str, i: usize, grad: Tensor, shape: &Shape, dtype: rushlight_array::DType) -> Tensor {
+    let grad = if grad.shape() == *shape {
+        grad
+    } else if broadcasts(shape, &grad.shape()) {
+        grad.sum_to(shape)
+    } else {
+        panic!(
+            "{name}: the backward rule gave input {i} of shape {shape:?} a gradient of shape {:?}",
+            grad.shape()
+        );
+    };
+    if grad.dtype() == dtype {
+        grad
+    } else if grad.dtype().is_float() {
+        grad.to(dtype)
+    } else {
+        panic!("{name}: the backward rule gave input {i} a gradient of {}", grad.dtype().name());
+    }
+}
+
+fn broadcasts(from: &[usize], to: &[usize]) -> bool {
+    to.len() >= from.len() && from.iter().rev().zip(to.iter().rev()).all(|(&f, &t)| f == t || f == 1)
+}
+
+#[track_caller]
+fn start(op: &str, outputs: &[&Tensor], options: &GradOptions, run: &mut Run<'_>) {
+    let given = &options.grad_outputs;
+    if !given.is_empty() && given.len() != outputs.len() {
+        fail!("{op}: {} grad_outputs for {} outputs; give one for each", given.len(), outputs.len());
+    }
+    for (i, output) in outputs.iter().enumerate() {
+        let Some(edge) = output.edge() else {
+            fail!(
+                "{op}: element {i} of tensors does not require grad and does not have a grad_fn; \
+                 no input of it was marked with requires_grad_()"
+            );
+        };
+        let grad = match given.get(i) {
+            Some(grad) if grad.shape() == output.shape() => grad.to(output.dtype()),
+            Some(grad) => fail!(
+                "{op}: the gradient for output {i} has shape {:?}, but the output has shape {:?}",
+                grad.shape(),
+                output.shape()
+            ),
+            None if output.numel() == 1 => Tensor::constant(output.array().ones_like()),
+            None => fail!(
+                "{op}: grad can be implicitly created only for scalar outputs, but output {i} has shape {:?}; \
+                 sum it, or give grad_outputs",
+                output.shape()
+            ),
+        };
+        run.send(edge, grad);
+    }
+}
+
+/// The gradients of `outputs` with respect to `inputs`, which may be leaves or computed; the leaves'
+/// `grad` stays as it is.
+///
+/// ```
+/// use rushlight_autograd::{grad, tensor};
+/// let w = tensor([3.0]).requires_grad_();
+/// let y = &w * &w;
+/// assert_eq!(grad(&[&y], &[&w])[0].to_vec::<f32>(), [6.0]);
+/// ```
+///
+/// # Panics
+/// If an output is not a scalar or was not computed from anything that requires a gradient, or does not
+/// depend on one of the inputs.
+#[track_caller]
+pub fn grad(outputs: &[&Tensor], inputs: &[&Tensor]) -> Vec<Tensor> {
+    grad_with(outputs, inputs, &GradOptions::default())
+}
+
+/// As [`grad`], with options.
+///
+/// # Panics
+/// As [`grad`]; with `allow_unused` an input that does not matter gets zeros instead.
+#[track_caller]
+pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: &GradOptions) -> Vec<Tensor> {
+    let mut edges = Vec::with_capacity(inputs.len());
+    for (i, input) in inputs.iter().enumerate() {
+        let Some(edge) = input.edge() else {
+            fail!(
+                "grad: input {i} of shape {:?} does not require grad; mark it with requires_grad_()",
+                input.shape()
+            );
+        };
+        edges.push(edge);
+    }
+    let mut run = Run {
+        heap: BinaryHeap::new(),
+        sequence: 0,
+        retain: options.retain_graph || options.create_graph,
+        oldest: edges.iter().map(Edge::id).min().unwrap_or(u64::MAX),
+        target: Target::Wanted(&edges, vec![None; edges.len()]),
+    };
+    start("grad", outputs, options, &mut run);
+    {
+        let _mode = NoGradGuard::set(options.create_graph);
+        run.run();
+    }
+    let Target::Wanted(_, grads) = run.target else { unreachable!("set above") };
+    let mut found = Vec::with_capacity(grads.len());
+    for (i, (grad, input)) in grads.into_iter().zip(inputs).enumerate() {
+        found.push(match grad {
+            Some(grad) => grad,
+            None if options.allow_unused => Tensor::constant(input.array().zeros_like()),
+            None => fail!(
+                "grad: the outputs do not depend on input {i} of shape {:?}; set allow_unused for zeros",
+                input.shape()
+            ),
+        });
+    }
+    found
+}
+
+impl Tensor {
+    /// Adds the derivatives of this scalar to the `grad` of every leaf it was computed from.
+    ///
+    /// What the graph saved is freed; a second pass needs `retain_graph` in [`Tensor::backward_with`].
+    ///
+    /// # Panics
+    /// If this is not a scalar, was not computed from anything that requires a gradient, or the graph is
+    /// freed already.
+    #[track_caller]
+    pub fn backward(&self) {
+        self.backward_with(&GradOptions::default());
+    }
+
+    /// As [`Tensor::backward`], with options; `grad_outputs` holds this tensor's own gradient.
+    ///
+    /// # Panics
+    /// As [`Tensor::backward`].
+    #[track_caller]
+    pub fn backward_with(&self, options: &GradOptions) {
+        let mut run = Run {
+            heap: BinaryHeap::new(),
+            sequence: 0,
+            retain: options.retain_graph || options.create_graph,
+            oldest: 0,
+            target: Target::Leaves,
+        };
+        start("backward", &[self], options, &mut run);
+        let _mode = NoGradGuard::set(options.create_graph);
+        run.run();
+    }
+}

@@ -1,0 +1,45 @@
+//! Tensors with gradients: the [`Tensor`] that users see, the [`Op`] trait with its one recorder, the
+//! operations and their table, and the engine that goes backward.
+//!
+//! The central type is [`Tensor`]: an array that may be a *constant*, a *leaf* (a parameter: a cell that
+//! collects a gradient and can be set), or *computed* by a recorded operation.
+//!
+//! **One decision explained.** A rule is written once, over tensors, and the engine does the rest: it sums
+//! over broadcast axes, adds gradients that meet, skips what nobody needs, and checks shape and dtype. Since
+//! rules are tensor code, second derivatives need nothing more. Values are immutable and a node keeps the
+//! array it saved, so an optimiser step can never spoil a gradient and no version counters are needed.
+//!
+//! Which device runs, kernels, and modules are not known here.
+//!
+//! ```
+//! use rushlight_autograd::{Tensor, tensor};
+//! let w = tensor([2.0, 3.0]).requires_grad_();
+//! let loss = (&w * &w).sum();
+//! loss.backward();
+//! assert_eq!(w.grad().unwrap().to_vec::<f32>(), [4.0, 6.0]);
+//! ```
+
+mod create;
+mod engine;
+mod gradcheck;
+mod hooks;
+mod mode;
+mod node;
+mod op;
+mod operators;
+pub mod ops;
+pub mod table;
+mod tensor;
+
+pub use create::{
+    arange, eye, full, linspace, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,
+};
+pub use engine::{GradOptions, grad, grad_with};
+pub use gradcheck::{Gradcheck, gradcheck, gradgradcheck};
+pub use hooks::HookHandle;
+pub use mode::{NoGradGuard, enable_grad, is_grad_enabled, no_grad};
+pub use op::{Gradients, Op, Saved, Saves};
+pub use tensor::{Tensor, To};
+
+/// The arrays below the tensors.
+pub use rushlight_array as array;

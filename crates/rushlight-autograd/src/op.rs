@@ -1,0 +1,228 @@
+use crate::mode::is_grad_enabled;
+use crate::node::{Arrays, Edge, Input, Node};
+use crate::tensor::Tensor;
+use rushlight_array::{Array, DType, Shape};
+use smallvec::SmallVec;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Which arrays an operation keeps for its backward rule. Keep as little as possible: it stays in
+/// memory until the backward pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Saves {
+    inputs: u32,
+    output: bool,
+}
+
+impl Saves {
+    /// Nothing: the rule needs the incoming gradient alone.
+    pub const NOTHING: Saves = Saves { inputs: 0, output: false };
+    /// The result.
+    pub const OUTPUT: Saves = Saves { inputs: 0, output: true };
+    /// All inputs.
+    pub const INPUTS: Saves = Saves { inputs: u32::MAX, output: false };
+    /// All inputs and the result.
+    pub const ALL: Saves = Saves { inputs: u32::MAX, output: true };
+
+    /// The first `n` inputs, at most 31.
+    pub const fn first(n: u32) -> Saves {
+        Saves { inputs: (1 << n) - 1, output: false }
+    }
+
+    fn has_input(self, i: usize) -> bool {
+        i < 32 && self.inputs >> i & 1 == 1
+    }
+}
+
+/// A differentiable operation: a value with a forward and a backward method.
+///
+/// The built-in operations and yours use this same trait and the same recorder, [`Tensor::apply`].
+/// Parameters of the operation (a dim, a slope, an index array) are fields of the type.
+///
+/// ```
+/// use rushlight_autograd::array::Array;
+/// use rushlight_autograd::{Gradients, Op, Saved, Saves, Tensor, gradcheck, tensor_as};
+/// use rushlight_autograd::array::DType;
+///
+/// /// x^3.
+/// #[derive(Debug)]
+/// struct Cube;
+///
+/// impl Op for Cube {
+///     fn name(&self) -> &'static str {
+///         "cube"
+///     }
+///     fn forward(&mut self, inputs: &[&Array]) -> Array {
+///         inputs[0].mul(inputs[0]).mul(inputs[0])
+///     }
+///     fn saves(&self) -> Saves {
+///         Saves::INPUTS
+///     }
+///     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+///         let x = saved.input(0);
+///         give.to(0, || grad * &x * &x * 3.0);
+///     }
+/// }
+///
+/// let x = tensor_as([1.0, -2.0], DType::F64).requires_grad_();
+/// let y = Tensor::apply(Cube, &[&x]);
+/// y.sum().backward();
+/// assert_eq!(x.grad().unwrap().to_vec::<f64>(), [3.0, 12.0]);
+/// gradcheck(|x| Tensor::apply(Cube, &[&x[0]]), &[x]).unwrap();
+/// ```
+pub trait Op: Debug + Send + Sync + 'static {
+    /// The name that messages and graphs show, in PyTorch's spelling: `add`, `log_softmax`.
+    fn name(&self) -> &'static str;
+
+    /// Computes the result. It may keep by-products in `self` for the backward rule, but only such that
+    /// the rule does not need for second derivatives.
+    ///
+    /// # Panics
+    /// If the inputs do not fit; the message starts with the op's name.
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array;
+
+    /// What the backward rule reads through [`Saved`].
+    fn saves(&self) -> Saves {
+        Saves::NOTHING
+    }
+
+    /// Gives each input that needs one its gradient, from the gradient of the result.
+    ///
+    /// The gradient may have the broadcast shape of the result; the engine sums it down. An input
+    /// that needs a gradient and gets none is an error, never a silent zero.
+    ///
+    /// # Panics
+    /// The default body panics: an operation without a rule cannot be differentiated.
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let _ = (saved, grad, give);
+        panic!(
+            "{}: this operation has no backward rule; detach its inputs or implement Op::backward",
+            self.name()
+        );
+    }
+
+    /// The name PyTorch prints as `grad_fn`: `AddBackward0`.
+    fn grad_fn(&self) -> String {
+        let words = self.name().split('_').map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_uppercase() + rest
+        });
+        words.collect::<String>() + "Backward0"
+    }
+}
+
+/// What an operation kept for its backward rule.
+pub struct Saved<'a> {
+    pub(crate) node: &'a Arc<Node>,
+    pub(crate) arrays: &'a Arrays,
+}
+
+impl Saved<'_> {
+    /// An input, as it was in the forward pass. It is tracked when a second derivative is wanted.
+    ///
+    /// # Panics
+    /// If the op does not save this input.
+    pub fn input(&self, i: usize) -> Tensor {
+        let saves = self.node.op.saves();
+        assert!(saves.has_input(i), "{}: input {i} is not saved", self.node.op.name());
+        let place = (0..i).filter(|&j| saves.has_input(j)).count();
+        let array = self.arrays[place].clone();
+        match &self.node.inputs[i].edge {
+            Some(edge) if is_grad_enabled() => Tensor::tracked(array, edge.clone()),
+            _ => Tensor::constant(array),
+        }
+    }
+
+    /// The result. It is tracked when a second derivative is wanted.
+    ///
+    /// # Panics
+    /// If the op does not save its result.
+    pub fn output(&self) -> Tensor {
+        assert!(self.node.op.saves().output, "{}: the output is not saved", self.node.op.name());
+        let array = self.arrays.last().expect("the output was saved").clone();
+        if is_grad_enabled() {
+            Tensor::tracked(array, Edge::Node(Arc::clone(self.node)))
+        } else {
+            Tensor::constant(array)
+        }
+    }
+
+    /// The shape of an input; it needs not be saved for this.
+    pub fn shape(&self, i: usize) -> &Shape {
+        &self.node.inputs[i].shape
+    }
+
+    /// The dtype of an input; it needs not be saved for this.
+    pub fn dtype(&self, i: usize) -> DType {
+        self.node.inputs[i].dtype
+    }
+
+    /// The number of inputs.
+    pub fn len(&self) -> usize {
+        self.node.inputs.len()
+    }
+
+    /// Whether the operation had no input.
+    pub fn is_empty(&self) -> bool {
+        self.node.inputs.is_empty()
+    }
+}
+
+/// Takes the gradients that a backward rule computes.
+pub struct Gradients<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) grads: SmallVec<[Option<Tensor>; 2]>,
+}
+
+impl Gradients<'_> {
+    /// Whether an input needs a gradient.
+    pub fn needs(&self, i: usize) -> bool {
+        self.node.inputs[i].edge.is_some()
+    }
+
+    /// Gives input `i` its gradient; the closure runs only if the input needs one.
+    ///
+    /// # Panics
+    /// If the input was given one already.
+    pub fn to(&mut self, i: usize, grad: impl FnOnce() -> Tensor) {
+        if self.needs(i) {
+            let before = self.grads[i].replace(grad());
+            assert!(before.is_none(), "{}: input {i} was given two gradients", self.node.op.name());
+        }
+    }
+}
+
+impl Tensor {
+    /// Runs an operation and records it if gradients are enabled, the result is a float, and any input
+    /// requires a gradient. Every operation passes through here.
+    ///
+    /// # Panics
+    /// If the op rejects its inputs.
+    #[track_caller]
+    pub fn apply<O: Op>(mut op: O, inputs: &[&Tensor]) -> Tensor {
+        let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|t| t.array()).collect();
+        let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
+        let output = op.forward(&views);
+        drop(views);
+        let tracked =
+            is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad());
+        if !tracked {
+            return Tensor::constant(output);
+        }
+        let saves = op.saves();
+        let mut saved = Arrays::new();
+        let mut places: SmallVec<[Input; 2]> = SmallVec::with_capacity(inputs.len());
+        for (i, (tensor, array)) in inputs.iter().zip(arrays).enumerate() {
+            places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
+            if saves.has_input(i) {
+                saved.push(array);
+            }
+        }
+        if saves.output {
+            saved.push(output.clone());
+        }
+        let node = Arc::new(Node::new(Box::new(op), places, saved));
+        Tensor::tracked(output, Edge::Node(node))
+    }
+}

@@ -1,0 +1,290 @@
+//! Elementwise functions of two or three tensors, which broadcast, and of a tensor and a number.
+
+use super::unary::{Offset, Scale};
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::where_;
+use crate::table::{Domain, OpInfo, Reject, Sample, floats};
+use crate::tensor::Tensor;
+use rushlight_array::{Array, Scalar};
+
+/// Defines an operation of two tensors: its type, its rule and its method. The rule's gradients have the
+/// broadcast shape; the engine sums them down.
+macro_rules! binary_op {
+    ($Op:ident, $name:ident, $saves:ident, ($a_domain:ident, $b_domain:ident), $(#[$doc:meta])*
+     |$saved:ident, $grad:ident| $to_a:expr, $to_b:expr) => {
+        #[derive(Debug)]
+        struct $Op;
+
+        impl Op for $Op {
+            fn name(&self) -> &'static str {
+                stringify!($name)
+            }
+            #[track_caller]
+            fn forward(&mut self, inputs: &[&Array]) -> Array {
+                inputs[0].$name(inputs[1])
+            }
+            fn saves(&self) -> Saves {
+                Saves::$saves
+            }
+            fn backward(&self, $saved: &Saved<'_>, $grad: &Tensor, give: &mut Gradients<'_>) {
+                give.to(0, || $to_a);
+                give.to(1, || $to_b);
+            }
+        }
+
+        impl $Op {
+            const INFO: OpInfo = OpInfo {
+                op: stringify!($Op),
+                name: stringify!($name),
+                torch: concat!("torch.", stringify!($name)),
+                sample: |draw| {
+                    let (a, b) = draw.broadcast_pair();
+                    let inputs = vec![draw.leaf(&a, Domain::$a_domain), draw.leaf(&b, Domain::$b_domain)];
+                    Sample::new(inputs, |x| x[0].$name(&x[1]))
+                },
+                rejects: || {
+                    vec![Reject::new(
+                        concat!(stringify!($name), ": shapes [8, 3] and [8, 4] do not broadcast: axis 1 is 3 and 4"),
+                        || {
+                            floats([8, 3]).$name(&floats([8, 4]));
+                        },
+                    )]
+                },
+            };
+        }
+
+        impl Tensor {
+            $(#[$doc])*
+            ///
+            /// Shapes broadcast, dtypes are promoted.
+            ///
+            /// # Panics
+            /// If the shapes do not broadcast or the devices differ.
+            #[track_caller]
+            pub fn $name(&self, other: &Tensor) -> Tensor {
+                Tensor::apply($Op, &[self, other])
+            }
+        }
+    };
+}
+
+binary_op!(Add, add, NOTHING, (Any, Any),
+    /// a + b.
+    |_saved, grad| grad.clone(), grad.clone());
+binary_op!(Sub, sub, NOTHING, (Any, Any),
+    /// a - b.
+    |_saved, grad| grad.clone(), -grad);
+binary_op!(Mul, mul, INPUTS, (Any, Any),
+    /// a * b, element by element.
+    |saved, grad| grad * saved.input(1), grad * saved.input(0));
+binary_op!(Div, div, INPUTS, (Any, NonZero),
+/// a / b, always as floats.
+|saved, grad| grad / saved.input(1), {
+    let b = saved.input(1);
+    -(grad * saved.input(0) / (&b * &b))
+});
+binary_op!(Pow, pow, ALL, (Positive, Any),
+/// a to the power of b.
+|saved, grad| {
+    let (a, b) = (saved.input(0), saved.input(1));
+    // b = 0 has slope 0 everywhere, also where a^(b-1) is infinite.
+    where_(&b.eq(0.0), &(grad * 0.0), &(grad * &b * a.pow(&(&b - 1.0))))
+}, {
+    // 0^b is 0 for every positive b: its logarithm must not turn the slope into NaN.
+    let (a, y) = (saved.input(0), saved.output());
+    where_(&a.eq(0.0), &(grad * 0.0), &(grad * &y * a.log()))
+});
+binary_op!(Maximum, maximum, INPUTS, (Any, Any),
+    /// The larger of a and b; equal ones share the gradient.
+    |saved, grad| grad * share(&saved.input(0), &saved.input(1)),
+    grad * share(&saved.input(1), &saved.input(0)));
+binary_op!(Minimum, minimum, INPUTS, (Any, Any),
+    /// The smaller of a and b; equal ones share the gradient.
+    |saved, grad| grad * share(&saved.input(1), &saved.input(0)),
+    grad * share(&saved.input(0), &saved.input(1)));
+
+/// 1 where a > b, 1/2 where they are equal, else 0.
+fn share(a: &Tensor, b: &Tensor) -> Tensor {
+    let (above, equal) = (a.gt(b), a.eq(b));
+    let dtype = a.dtype().promote(b.dtype());
+    above.to(dtype) + equal.to(dtype) * 0.5
+}
+
+/// `a` where the condition (an array, not differentiated) holds, else `b`.
+#[derive(Debug)]
+pub(crate) struct Where(pub(crate) Array);
+
+impl Op for Where {
+    fn name(&self) -> &'static str {
+        "where"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        self.0.where_(inputs[0], inputs[1])
+    }
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let zero = Tensor::constant(grad.array().scalar_operand(0.0));
+        let condition = Tensor::constant(self.0.clone());
+        give.to(0, || where_(&condition, grad, &zero));
+        give.to(1, || where_(&condition, &zero, grad));
+    }
+}
+
+/// Operations with a number, which does not widen the dtype.
+impl Tensor {
+    /// The number as a constant that takes part in an operation with this tensor.
+    fn operand(&self, value: Scalar) -> Tensor {
+        self.array().scalar_operand(value).into()
+    }
+
+    #[track_caller]
+    pub(crate) fn add_scalar(&self, value: Scalar) -> Tensor {
+        match self.dtype().is_float() {
+            true => Tensor::apply(Offset(value.to_f64()), &[self]),
+            false => self.add(&self.operand(value)),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn sub_scalar(&self, value: Scalar) -> Tensor {
+        match self.dtype().is_float() {
+            true => Tensor::apply(Offset(-value.to_f64()), &[self]),
+            false => self.sub(&self.operand(value)),
+        }
+    }
+
+    /// value - self.
+    #[track_caller]
+    pub(crate) fn rsub_scalar(&self, value: Scalar) -> Tensor {
+        self.operand(value).sub(self)
+    }
+
+    #[track_caller]
+    pub(crate) fn mul_scalar(&self, value: Scalar) -> Tensor {
+        match self.dtype().is_float() {
+            true => Tensor::apply(Scale(value.to_f64()), &[self]),
+            false => self.mul(&self.operand(value)),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn div_scalar(&self, value: Scalar) -> Tensor {
+        self.div(&self.operand(value))
+    }
+
+    /// value / self.
+    #[track_caller]
+    pub(crate) fn rdiv_scalar(&self, value: Scalar) -> Tensor {
+        self.operand(value).div(self)
+    }
+}
+
+/// What a comparison takes on its right: a tensor or a number.
+pub trait Operand {
+    /// The operand as an array beside `like`.
+    fn operand(&self, like: &Array) -> Array;
+}
+
+impl Operand for &Tensor {
+    fn operand(&self, _: &Array) -> Array {
+        self.array()
+    }
+}
+
+impl<T: Into<Scalar> + Copy> Operand for T {
+    fn operand(&self, like: &Array) -> Array {
+        like.scalar_operand(*self)
+    }
+}
+
+macro_rules! comparisons {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// A bool tensor, without a gradient. The operand is a tensor or a number; shapes broadcast.
+        ///
+        /// # Panics
+        /// If the shapes do not broadcast or the devices differ.
+        #[track_caller]
+        pub fn $name(&self, other: impl Operand) -> Tensor {
+            let a = self.array();
+            let b = other.operand(&a);
+            a.$name(&b).into()
+        }
+    )*};
+}
+
+/// Comparisons and logic.
+impl Tensor {
+    comparisons! {
+        /// a == b.
+        eq;
+        /// a != b.
+        ne;
+        /// a < b.
+        lt;
+        /// a <= b.
+        le;
+        /// a > b.
+        gt;
+        /// a >= b.
+        ge;
+        /// Whether both are not zero.
+        logical_and;
+        /// Whether either is not zero.
+        logical_or;
+        /// Whether exactly one is not zero.
+        logical_xor;
+    }
+
+    /// Whether x is zero.
+    pub fn logical_not(&self) -> Tensor {
+        self.array().logical_not().into()
+    }
+
+    /// Whether every element is within `atol + rtol * |other|` of the other's.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn allclose(&self, other: &Tensor, rtol: f64, atol: f64) -> bool {
+        self.array().allclose(&other.array(), rtol, atol)
+    }
+
+    /// Whether shape and all elements are equal.
+    pub fn equal(&self, other: &Tensor) -> bool {
+        self.shape() == other.shape() && self.array().eq(&other.array()).all().item::<bool>()
+    }
+}
+
+pub(crate) static TABLE: &[OpInfo] = &[
+    Add::INFO,
+    Sub::INFO,
+    Mul::INFO,
+    Div::INFO,
+    Pow::INFO,
+    Maximum::INFO,
+    Minimum::INFO,
+    OpInfo {
+        op: "Where",
+        name: "where_",
+        torch: "torch.where",
+        sample: |draw| {
+            let (a, b) = draw.broadcast_pair();
+            let full = rushlight_array::broadcast_shapes("where", &a, &b);
+            let condition = Tensor::constant(draw.mask(&full));
+            let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
+            Sample::new(inputs, move |x| where_(&condition, &x[0], &x[1]))
+        },
+        rejects: || {
+            vec![
+                Reject::new("where: the condition is float32, not bool", || {
+                    where_(&floats([2]), &floats([2]), &floats([2]));
+                }),
+                Reject::new("where: shapes [3] and [2] do not broadcast", || {
+                    where_(&floats([3]).gt(0.0), &floats([2]), &floats([2]));
+                }),
+            ]
+        },
+    },
+];

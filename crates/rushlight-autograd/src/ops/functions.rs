@@ -1,0 +1,37 @@
+//! Free functions that PyTorch has as `torch.*` and that have no natural first tensor.
+
+use super::elementwise::Where;
+use crate::tensor::Tensor;
+
+/// `a` where the bool condition holds, else `b`; the three broadcast. The condition has no gradient.
+///
+/// ```
+/// use rushlight_autograd::{ops::where_, tensor};
+/// let x = tensor([-1.0, 2.0]);
+/// assert_eq!(where_(&x.gt(0.0), &x, &(&x * 0.0)).to_vec::<f32>(), [-0.0, 2.0]);
+/// ```
+///
+/// # Panics
+/// If the condition is not bool, the shapes do not broadcast, or the devices differ.
+#[track_caller]
+pub fn where_(condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    Tensor::apply(Where(condition.array()), &[a, b])
+}
+
+/// Joins tensors along an existing dim; dtypes are promoted.
+///
+/// # Panics
+/// If there is none, or shapes differ outside of the dim.
+#[track_caller]
+pub fn cat(tensors: &[&Tensor], dim: isize) -> Tensor {
+    Tensor::cat(tensors, dim)
+}
+
+/// Joins tensors of one shape along a new dim.
+///
+/// # Panics
+/// If there is none, or shapes differ.
+#[track_caller]
+pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
+    Tensor::stack(tensors, dim)
+}

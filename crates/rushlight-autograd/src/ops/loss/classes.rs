@@ -1,0 +1,388 @@
+//! Losses of classification: one class of several.
+
+use super::Reduction;
+use crate::mode::is_grad_enabled;
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::where_;
+use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
+use crate::tensor::Tensor;
+use rushlight_array::{Array, DType, Shape, fail};
+
+/// Options of [`nll_loss_with`]; the defaults are PyTorch's.
+#[derive(Clone, Debug)]
+pub struct NllLossOptions {
+    /// A factor for the loss of each class, of shape `(C)`.
+    pub weight: Option<Tensor>,
+    /// Targets of this value do not count.
+    pub ignore_index: i64,
+    /// What becomes of the single losses; the mean is weighted.
+    pub reduction: Reduction,
+}
+
+impl Default for NllLossOptions {
+    fn default() -> Self {
+        NllLossOptions { weight: None, ignore_index: -100, reduction: Reduction::Mean }
+    }
+}
+
+/// Options of [`cross_entropy_with`]; the defaults are PyTorch's.
+#[derive(Clone, Debug)]
+pub struct CrossEntropyOptions {
+    /// A factor for the loss of each class, of shape `(C)`.
+    pub weight: Option<Tensor>,
+    /// Targets of this value do not count.
+    pub ignore_index: i64,
+    /// What becomes of the single losses; the mean is weighted.
+    pub reduction: Reduction,
+    /// The share of the target that is spread evenly over all classes, 0-1.
+    pub label_smoothing: f64,
+}
+
+impl Default for CrossEntropyOptions {
+    fn default() -> Self {
+        let NllLossOptions { weight, ignore_index, reduction } = NllLossOptions::default();
+        CrossEntropyOptions { weight, ignore_index, reduction, label_smoothing: 0.0 }
+    }
+}
+
+/// Cross entropy of rows `(N, C)` of logits with class numbers, as a single node.
+#[derive(Debug)]
+struct CrossEntropy {
+    /// `(N)`, `i64`; ignored ones are 0 here.
+    target: Array,
+    /// Which targets count; `None` if all do.
+    counts: Option<Array>,
+    reduction: Reduction,
+    /// The log-softmax of the forward pass, for the backward rule.
+    log_probs: Option<Array>,
+}
+
+impl CrossEntropy {
+    /// 1 / the number of targets that count, for the mean.
+    fn share(&self) -> f64 {
+        let count = match &self.counts {
+            Some(counts) => counts.sum().item::<f64>(),
+            None => self.target.numel() as f64,
+        };
+        1.0 / count
+    }
+
+    /// 1 in the column of the target, 0 elsewhere.
+    fn one_hot(&self, like: &Array) -> Array {
+        let column = self.target.unsqueeze(1);
+        let ones = Array::full(column.shape(), 1.0, like.dtype(), like.device());
+        like.zeros_like().scatter(1, &column, &ones)
+    }
+}
+
+impl Op for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let log_probs = inputs[0].log_softmax(1);
+        let losses = log_probs.gather(1, &self.target.unsqueeze(1)).squeeze_dim(1).neg();
+        self.log_probs = Some(log_probs);
+        let losses = match &self.counts {
+            Some(counts) => counts.where_(&losses, &losses.zeros_like()),
+            None => losses,
+        };
+        match self.reduction {
+            Reduction::Mean => losses.sum().scale(self.share()),
+            other => other.array(&losses),
+        }
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || {
+            // The softmax of the forward pass is at hand, unless its own derivative is wanted.
+            let probs = match &self.log_probs {
+                Some(log_probs) if !is_grad_enabled() => log_probs.exp().into(),
+                _ => saved.input(0).softmax(1),
+            };
+            let slope = &probs - Tensor::constant(self.one_hot(&probs.array()));
+            let grad = match self.reduction {
+                Reduction::Mean => grad * self.share(),
+                Reduction::Sum => grad.clone(),
+                Reduction::None => grad.unsqueeze(1),
+            };
+            match &self.counts {
+                Some(counts) => slope * grad * Tensor::constant(counts.unsqueeze(1).cast(probs.dtype())),
+                None => slope * grad,
+            }
+        });
+    }
+    fn grad_fn(&self) -> String {
+        "NllLossBackward0".to_string()
+    }
+}
+
+/// Cross entropy of logits with classes: log-softmax and [`nll_loss`] in one.
+///
+/// Shape: `(C)`, `(N, C)` or `(N, C, d1, ...)` with a target of class numbers `()`, `(N)` or `(N, d1, ...)`, or
+/// of class probabilities of the input's shape -> a scalar.
+///
+/// ```
+/// use rushlight_autograd::{ops::cross_entropy, tensor};
+/// let loss = cross_entropy(&tensor([[0.0, 0.0]]), &tensor([1]));
+/// assert!((loss.item() - 2f64.ln()).abs() < 1e-6);
+/// ```
+///
+/// # Panics
+/// If the shapes do not fit, the logits are no floats, or a class number is out of range.
+#[track_caller]
+pub fn cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
+    cross_entropy_with(input, target, &CrossEntropyOptions::default())
+}
+
+/// As [`cross_entropy`], with options.
+///
+/// # Panics
+/// As [`cross_entropy`]; also if `label_smoothing` is not in 0-1 or the weight does not fit.
+#[track_caller]
+pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Tensor {
+    let smoothing = options.label_smoothing;
+    if !(0.0..=1.0).contains(&smoothing) {
+        fail!("cross_entropy: label_smoothing is {smoothing}; it must be between 0 and 1");
+    }
+    if target.dtype().is_float() {
+        return soft_cross_entropy(input, target, options);
+    }
+    let nll = NllLossOptions {
+        weight: options.weight.clone(),
+        ignore_index: options.ignore_index,
+        reduction: options.reduction,
+    };
+    let rows = Rows::new("cross_entropy", input, target, &nll);
+    if options.weight.is_none() && smoothing == 0.0 {
+        let op = CrossEntropy {
+            target: rows.target,
+            counts: rows.counts,
+            reduction: options.reduction,
+            log_probs: None,
+        };
+        let loss = Tensor::apply(op, &[&rows.input]);
+        return if options.reduction == Reduction::None { loss.reshape(&rows.shape) } else { loss };
+    }
+    let log_probs = rows.input.log_softmax(1);
+    let hard = rows.losses(&log_probs);
+    let losses = if smoothing == 0.0 {
+        hard
+    } else {
+        let classes = log_probs.size(1) as f64;
+        let weighted = match &options.weight {
+            Some(weight) => &log_probs * weight,
+            None => log_probs,
+        };
+        let even = -weighted.sum_dim(1, false) * rows.mask() / classes;
+        hard * (1.0 - smoothing) + even * smoothing
+    };
+    rows.reduce(&losses, options.reduction)
+}
+
+/// Cross entropy with class probabilities.
+#[track_caller]
+fn soft_cross_entropy(input: &Tensor, target: &Tensor, options: &CrossEntropyOptions) -> Tensor {
+    if input.shape() != target.shape() || input.dim() == 0 {
+        fail!(
+            "cross_entropy: input shape {:?} and probabilities of shape {:?} differ; they must be equal",
+            input.shape(),
+            target.shape()
+        );
+    }
+    let axis = if input.dim() == 1 { 0 } else { 1 };
+    let classes = input.size(axis);
+    let target = target * (1.0 - options.label_smoothing) + options.label_smoothing / classes as f64;
+    let mut terms = target * input.log_softmax(axis);
+    if let Some(weight) = &options.weight {
+        let mut shape = vec![1; input.dim()];
+        shape[axis as usize] = classes;
+        terms = terms * weight.reshape(shape.as_slice());
+    }
+    let losses = -terms.sum_dim(axis, false);
+    options.reduction.tensor(&losses)
+}
+
+/// The negative log-likelihood: minus the log-probability of the target class.
+///
+/// Shape: log-probabilities `(C)`, `(N, C)` or `(N, C, d1, ...)`, class numbers `()`, `(N)` or `(N, d1, ...)`
+/// -> a scalar.
+///
+/// # Panics
+/// If the shapes do not fit, the input is no float, or a class number is out of range.
+#[track_caller]
+pub fn nll_loss(input: &Tensor, target: &Tensor) -> Tensor {
+    nll_loss_with(input, target, &NllLossOptions::default())
+}
+
+/// As [`nll_loss`], with options.
+///
+/// # Panics
+/// As [`nll_loss`]; also if the weight does not fit.
+#[track_caller]
+pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: &NllLossOptions) -> Tensor {
+    let rows = Rows::new("nll_loss", input, target, options);
+    rows.reduce(&rows.losses(&rows.input), options.reduction)
+}
+
+/// Inputs of any accepted shape as rows `(N, C)` with targets `(N)`.
+struct Rows {
+    input: Tensor,
+    target: Array,
+    counts: Option<Array>,
+    /// The factor of each row, if classes have weights.
+    weight: Option<Tensor>,
+    /// The shape of the single losses.
+    shape: Shape,
+}
+
+impl Rows {
+    #[track_caller]
+    fn new(op: &str, input: &Tensor, target: &Tensor, options: &NllLossOptions) -> Rows {
+        let (shape, wanted) = (input.shape(), target.shape());
+        let expected: Shape = match shape.len() {
+            0 => fail!("{op}: the input is a scalar; it must have a dim of classes"),
+            1 => Shape::default(),
+            _ => shape.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, &s)| s).collect(),
+        };
+        if wanted != expected {
+            fail!("{op}: input shape {shape:?} needs targets of shape {expected:?}, not {wanted:?}");
+        }
+        if !target.dtype().is_int() {
+            fail!("{op}: targets are {}; class numbers must be integers, as int64", target.dtype().name());
+        }
+        let rows = match shape.len() {
+            1 => input.unsqueeze(0),
+            2 => input.clone(),
+            rank => {
+                let dims: Vec<isize> = (0..rank as isize).filter(|&d| d != 1).chain([1]).collect();
+                input.permute(&dims).reshape([expected.numel(), shape[1]])
+            }
+        };
+        let classes = rows.size(1);
+        if let Some(weight) = &options.weight
+            && weight.shape() != [classes]
+        {
+            fail!(
+                "{op}: weight shape {:?} does not fit {classes} classes; it must be [{classes}]",
+                weight.shape()
+            );
+        }
+        let (target, counts) = checked(op, &target.array(), classes, options.ignore_index);
+        let weight = options.weight.as_ref().map(|w| w.index_select(0, &target.clone().into()));
+        Rows { input: rows, target, counts, weight, shape: expected }
+    }
+
+    /// 1 for rows that count, 0 for ignored ones.
+    fn mask(&self) -> Tensor {
+        let dtype = self.input.dtype();
+        match &self.counts {
+            Some(counts) => counts.cast(dtype).into(),
+            None => Array::full(self.target.shape(), 1.0, dtype, self.target.device()).into(),
+        }
+    }
+
+    /// The weighted losses of the rows.
+    fn losses(&self, log_probs: &Tensor) -> Tensor {
+        let column = Tensor::constant(self.target.unsqueeze(1));
+        let losses = -log_probs.gather(1, &column).squeeze_dim(1);
+        let losses = match &self.weight {
+            Some(weight) => losses * weight,
+            None => losses,
+        };
+        match &self.counts {
+            Some(counts) => where_(&counts.clone().into(), &losses, &losses.zeros_like()),
+            None => losses,
+        }
+    }
+
+    fn reduce(&self, losses: &Tensor, reduction: Reduction) -> Tensor {
+        match reduction {
+            Reduction::Mean => {
+                let total = match &self.weight {
+                    Some(weight) => (weight * self.mask()).sum(),
+                    None => self.mask().sum(),
+                };
+                losses.sum() / total
+            }
+            Reduction::Sum => losses.sum(),
+            Reduction::None => losses.reshape(&self.shape),
+        }
+    }
+}
+
+/// Targets as one dim, with ignored ones set to 0, and which of them count.
+#[track_caller]
+fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Array, Option<Array>) {
+    let target = target.cast(DType::I64).reshape([-1]);
+    let values = target.to_vec::<i64>();
+    let bad = |&t: &i64| t != ignore_index && (t < 0 || t >= classes as i64);
+    if let Some(place) = values.iter().position(|t| bad(t)) {
+        fail!(
+            "{op}: target {} (sample {place}) is out of range for {classes} classes; expected 0 to {}",
+            values[place],
+            classes as i64 - 1
+        );
+    }
+    if !values.contains(&ignore_index) {
+        return (target, None);
+    }
+    let counts: Array = values.iter().map(|&t| t != ignore_index).collect();
+    let counts = counts.to_device(target.device());
+    let safe = counts.where_(&target, &target.zeros_like());
+    (safe, Some(counts))
+}
+
+pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
+    op: "CrossEntropy",
+    name: "cross_entropy",
+    torch: "torch.nn.functional.cross_entropy",
+    sample: |draw| {
+        let (rows, classes) = (draw.full_size(), draw.full_size());
+        let input = draw.leaf(&[rows, classes], Domain::Any);
+        let mut target = draw.index(&[rows], classes).to_vec::<i64>();
+        let reduction = [Reduction::Mean, Reduction::Sum, Reduction::None][draw.below(3)];
+        let mut options = CrossEntropyOptions { reduction, ..CrossEntropyOptions::default() };
+        match draw.below(5) {
+            1 if rows > 1 => target[0] = options.ignore_index,
+            2 => options.weight = Some(draw.constant(&[classes], Domain::Positive)),
+            3 => options.label_smoothing = 0.2,
+            4 => {
+                let soft = draw.leaf(&[rows, classes], Domain::Unit);
+                return Sample::new(vec![input, soft], move |x| cross_entropy_with(&x[0], &x[1], &options));
+            }
+            _ => {}
+        }
+        let target = Tensor::from_vec(target, rows);
+        Sample::new(vec![input], move |x| cross_entropy_with(&x[0], &target, &options))
+    },
+    rejects: || {
+        vec![
+            Reject::new(
+                "cross_entropy: target 3 (sample 2) is out of range for 3 classes; expected 0 to 2",
+                || {
+                    cross_entropy(&floats([3, 3]), &integers());
+                },
+            ),
+            Reject::new("cross_entropy: input shape [4, 5] needs targets of shape [4], not [3]", || {
+                cross_entropy(&floats([4, 5]), &integers());
+            }),
+            Reject::new("cross_entropy: input shape [2, 3] and probabilities of shape [3] differ", || {
+                cross_entropy(&floats([2, 3]), &floats([3]));
+            }),
+            Reject::new("cross_entropy: label_smoothing is 2; it must be between 0 and 1", || {
+                let options = CrossEntropyOptions { label_smoothing: 2.0, ..CrossEntropyOptions::default() };
+                cross_entropy_with(&floats([3, 5]), &integers(), &options);
+            }),
+            Reject::new("nll_loss: targets are bool; class numbers must be integers", || {
+                nll_loss(&floats([3, 5]), &integers().gt(1));
+            }),
+            Reject::new("nll_loss: the input is a scalar; it must have a dim of classes", || {
+                nll_loss(&floats([]), &integers());
+            }),
+        ]
+    },
+};

@@ -1,0 +1,57 @@
+//! Losses: each a single node from predictions and targets to a number (or one number a sample).
+
+mod binary;
+mod classes;
+
+pub use binary::{
+    BceOptions, BceWithLogitsOptions, binary_cross_entropy, binary_cross_entropy_with,
+    binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with, mse_loss, mse_loss_with,
+};
+pub use classes::{
+    CrossEntropyOptions, NllLossOptions, cross_entropy, cross_entropy_with, nll_loss, nll_loss_with,
+};
+
+use crate::table::OpInfo;
+use crate::tensor::Tensor;
+use rushlight_array::Array;
+
+/// What becomes of the losses of the single samples.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Reduction {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Nothing: one loss for each.
+    None,
+}
+
+impl Reduction {
+    fn array(self, losses: &Array) -> Array {
+        match self {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum(),
+            Reduction::None => losses.clone(),
+        }
+    }
+
+    fn tensor(self, losses: &Tensor) -> Tensor {
+        match self {
+            Reduction::Mean => losses.mean(),
+            Reduction::Sum => losses.sum(),
+            Reduction::None => losses.clone(),
+        }
+    }
+
+    /// The gradient of a single loss, from that of the result.
+    fn spread(self, grad: &Tensor, count: usize) -> Tensor {
+        match self {
+            Reduction::Mean => grad / count as f64,
+            Reduction::Sum | Reduction::None => grad.clone(),
+        }
+    }
+}
+
+pub(crate) static TABLE: &[OpInfo] =
+    &[classes::CROSS_ENTROPY, binary::BINARY_CROSS_ENTROPY, binary::BCE_WITH_LOGITS, binary::MSE_LOSS];

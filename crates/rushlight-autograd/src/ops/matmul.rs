@@ -1,0 +1,241 @@
+//! Matrix products.
+
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
+use crate::tensor::Tensor;
+use rushlight_array::{Array, fail};
+
+/// The matrix product of any ranks; leading dims broadcast.
+#[derive(Debug)]
+struct Matmul;
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].matmul(inputs[1])
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let (row, column) = (saved.shape(0).len() == 1, saved.shape(1).len() == 1);
+        // Vectors become matrices of one row or column, as in the forward product.
+        let grad = if column { grad.unsqueeze(-1) } else { grad.clone() };
+        let grad = if row { grad.unsqueeze(-2) } else { grad };
+        give.to(0, || {
+            let b = saved.input(1);
+            let b = if column { b.unsqueeze(1) } else { b };
+            let da = grad.matmul(&b.transpose(-1, -2));
+            if row { da.squeeze_dim(-2) } else { da }
+        });
+        give.to(1, || {
+            let a = saved.input(0);
+            let a = if row { a.unsqueeze(0) } else { a };
+            let db = a.transpose(-1, -2).matmul(&grad);
+            if column { db.squeeze_dim(-1) } else { db }
+        });
+    }
+    fn grad_fn(&self) -> String {
+        "MmBackward0".to_string()
+    }
+}
+
+/// x W^T + b as one node.
+#[derive(Debug)]
+struct Linear;
+
+impl Op for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2).copied());
+        check_linear(x, weight, bias);
+        let backend = x.device().backend();
+        let out = weight.shape()[0];
+        if x.rank() == 2 {
+            return backend.linear(x, weight, bias);
+        }
+        let rows = backend.linear(&x.reshape([-1, x.shape()[x.rank() - 1] as isize]), weight, bias);
+        let mut shape = x.shape().to_vec();
+        *shape.last_mut().expect("checked above") = out;
+        rows.reshape(shape.as_slice())
+    }
+    fn saves(&self) -> Saves {
+        Saves::first(2)
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || grad.matmul(&saved.input(1)));
+        let rows = |x: &Tensor| {
+            let last = *x.shape().last().expect("linear has at least one dim");
+            let rows = x.numel().checked_div(last).unwrap_or(0);
+            x.reshape([rows, last])
+        };
+        give.to(1, || rows(grad).t().matmul(&rows(&saved.input(0))));
+        if saved.len() > 2 {
+            give.to(2, || rows(grad).sum_dim(0, false));
+        }
+    }
+    fn grad_fn(&self) -> String {
+        "AddmmBackward0".to_string()
+    }
+}
+
+#[track_caller]
+fn check_linear(x: &Array, weight: &Array, bias: Option<&Array>) {
+    if weight.rank() != 2 {
+        fail!("linear: the weight has shape {:?}; it must be [out_features, in_features]", weight.shape());
+    }
+    let (out, features) = (weight.shape()[0], weight.shape()[1]);
+    if x.shape().last() != Some(&features) {
+        fail!(
+            "linear: input shape {:?} does not fit weight {:?}; its last axis must be in_features = {features}",
+            x.shape(),
+            weight.shape()
+        );
+    }
+    for (name, other) in [("weight", Some(weight)), ("bias", bias)] {
+        let Some(other) = other else { continue };
+        if other.dtype() != x.dtype() {
+            fail!(
+                "linear: the input is {}, the {name} {}; cast the input with .to(DType::{:?})",
+                x.dtype().name(),
+                other.dtype().name(),
+                other.dtype()
+            );
+        }
+        if other.device() != x.device() {
+            fail!(
+                "linear: the input is on {}, the {name} on {}; move one with .to(..)",
+                x.device(),
+                other.device()
+            );
+        }
+    }
+    if let Some(bias) = bias
+        && *bias.shape() != [out]
+    {
+        fail!(
+            "linear: bias shape {:?} does not fit weight {:?}; it must be [{out}]",
+            bias.shape(),
+            weight.shape()
+        );
+    }
+}
+
+/// `x W^T + b`: PyTorch's `functional.linear`.
+///
+/// Shape: `(*, in)`, weight `(out, in)`, bias `(out)` -> `(*, out)`.
+///
+/// # Panics
+/// If shapes, dtypes or devices do not fit.
+#[track_caller]
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    match bias {
+        Some(bias) => Tensor::apply(Linear, &[x, weight, bias]),
+        None => Tensor::apply(Linear, &[x, weight]),
+    }
+}
+
+impl Tensor {
+    /// The matrix product, for any number of leading batch dims, which broadcast: PyTorch's `a @ b`.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let x = tensor([[1, 2, 3], [4, 5, 6]]);
+    /// assert_eq!(x.matmul(&x.t()).to_vec::<i64>(), [14, 32, 32, 77]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the inner sizes or the dtypes differ, an operand is a scalar or bool, or batch dims do not broadcast.
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Tensor {
+        Tensor::apply(Matmul, &[self, other])
+    }
+}
+
+pub(crate) static TABLE: &[OpInfo] = &[
+    OpInfo {
+        op: "Matmul",
+        name: "matmul",
+        torch: "torch.matmul",
+        sample: |draw| {
+            let (m, k, n) = (draw.size(), draw.size(), draw.size());
+            let (a, b) = match draw.below(6) {
+                0 => (vec![m, k], vec![k, n]),
+                1 => (vec![k], vec![k]),
+                2 => (vec![m, k], vec![k]),
+                3 => (vec![k], vec![k, n]),
+                4 => (vec![draw.size(), m, k], vec![k, n]),
+                _ => {
+                    let batch = draw.full_size();
+                    let left = if draw.coin() { batch } else { 1 };
+                    (vec![2, left, m, k], vec![batch, k, n])
+                }
+            };
+            let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
+            Sample::new(inputs, |x| x[0].matmul(&x[1]))
+        },
+        rejects: || {
+            vec![
+                Reject::new(
+                    "matmul: inner dimensions differ: [32, 10] x [16, 4] (10 != 16); \
+                     the last axis of the left must equal the second-last of the right",
+                    || {
+                        floats([32, 10]).matmul(&floats([16, 4]));
+                    },
+                ),
+                Reject::new("matmul: shapes [] x [3]; both operands need at least one dim", || {
+                    floats([]).matmul(&floats([3]));
+                }),
+                Reject::new("matmul: dtypes differ: float32 x int64", || {
+                    floats([3]).matmul(&integers());
+                }),
+                Reject::new("matmul: shapes [2] and [3] do not broadcast", || {
+                    floats([2, 1, 1]).matmul(&floats([3, 1, 1]));
+                }),
+            ]
+        },
+    },
+    OpInfo {
+        op: "Linear",
+        name: "linear",
+        torch: "torch.nn.functional.linear",
+        sample: |draw| {
+            let (features, out) = (draw.full_size(), draw.full_size());
+            let mut shape = draw.shape(0, 2).to_vec();
+            shape.push(features);
+            let mut inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&[out, features], Domain::Any)];
+            if draw.coin() {
+                inputs.push(draw.leaf(&[out], Domain::Any));
+            }
+            Sample::new(inputs, |x| linear(&x[0], &x[1], x.get(2)))
+        },
+        rejects: || {
+            vec![
+                Reject::new(
+                    "linear: input shape [2, 3] does not fit weight [5, 4]; its last axis must be in_features = 4",
+                    || {
+                        linear(&floats([2, 3]), &floats([5, 4]), None);
+                    },
+                ),
+                Reject::new("linear: bias shape [4] does not fit weight [5, 3]; it must be [5]", || {
+                    linear(&floats([2, 3]), &floats([5, 3]), Some(&floats([4])));
+                }),
+                Reject::new("linear: the input is int64, the weight float32", || {
+                    linear(&integers(), &floats([5, 3]), None);
+                }),
+                Reject::new(
+                    "linear: the weight has shape [3]; it must be [out_features, in_features]",
+                    || {
+                        linear(&floats([2, 3]), &floats([3]), None);
+                    },
+                ),
+            ]
+        },
+    },
+];

@@ -1,0 +1,125 @@
+//! Softmax and its logarithm.
+
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
+use crate::tensor::Tensor;
+use rushlight_array::Array;
+
+#[derive(Debug)]
+struct Softmax(isize);
+
+impl Op for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].softmax(self.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::OUTPUT
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || {
+            let y = saved.output();
+            let weighted = grad * &y;
+            let total = sum_along(&weighted, self.0);
+            weighted - y * total
+        });
+    }
+}
+
+#[derive(Debug)]
+struct LogSoftmax(isize);
+
+impl Op for LogSoftmax {
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].log_softmax(self.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::OUTPUT
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || grad - saved.output().exp() * sum_along(grad, self.0));
+    }
+}
+
+/// The sum along a dim, which stays.
+fn sum_along(x: &Tensor, dim: isize) -> Tensor {
+    if x.dim() == 0 { x.clone() } else { x.sum_dim(dim, true) }
+}
+
+impl Tensor {
+    /// exp(x) over its sum along `dim`, without overflow.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn softmax(&self, dim: isize) -> Tensor {
+        Tensor::apply(Softmax(dim), &[self])
+    }
+
+    /// The logarithm of the softmax along `dim`, without its loss of small values.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn log_softmax(&self, dim: isize) -> Tensor {
+        Tensor::apply(LogSoftmax(dim), &[self])
+    }
+
+    /// The logarithm of the sum of exp(x) along `dim`, without overflow.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is empty or out of range.
+    #[track_caller]
+    pub fn logsumexp(&self, dim: isize, keepdim: bool) -> Tensor {
+        // log_softmax(x) = x - logsumexp(x), at any one place along the dim.
+        let (first, second) = (self.narrow(dim, 0, 1), self.log_softmax(dim).narrow(dim, 0, 1));
+        let sum = first - second;
+        if keepdim { sum } else { sum.squeeze_dim(dim) }
+    }
+}
+
+fn along(draw: &mut Draw<'_>, call: fn(&Tensor, isize) -> Tensor) -> Sample {
+    let shape = draw.shape(0, 3);
+    let dim = draw.dim(&shape);
+    Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| call(&x[0], dim))
+}
+
+pub(crate) static TABLE: &[OpInfo] = &[
+    OpInfo {
+        op: "Softmax",
+        name: "softmax",
+        torch: "torch.softmax",
+        sample: |draw| along(draw, |x, dim| x.softmax(dim)),
+        rejects: || {
+            vec![
+                Reject::new("softmax: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
+                    floats([2, 3]).softmax(2);
+                }),
+                Reject::new("softmax: the dtype is int64, not a float", || {
+                    integers().softmax(0);
+                }),
+            ]
+        },
+    },
+    OpInfo {
+        op: "LogSoftmax",
+        name: "log_softmax",
+        torch: "torch.log_softmax",
+        sample: |draw| along(draw, |x, dim| x.log_softmax(dim)),
+        rejects: || {
+            vec![Reject::new(
+                "log_softmax: dim -3 is out of range for shape [2, 3]; expected -2 to 1",
+                || {
+                    floats([2, 3]).log_softmax(-3);
+                },
+            )]
+        },
+    },
+];

@@ -1,0 +1,312 @@
+//! Elementwise functions of one tensor.
+
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::where_;
+use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
+use crate::tensor::Tensor;
+use rushlight_array::Array;
+
+/// Defines an operation of one tensor without parameters: its type, its rule, its method and its test data.
+macro_rules! unary_op {
+    ($Op:ident, $name:ident, $domain:ident, $saves:ident, $(#[$doc:meta])* |$saved:ident, $grad:ident| $rule:expr) => {
+        #[derive(Debug)]
+        struct $Op;
+
+        impl Op for $Op {
+            fn name(&self) -> &'static str {
+                stringify!($name)
+            }
+            #[track_caller]
+            fn forward(&mut self, inputs: &[&Array]) -> Array {
+                inputs[0].$name()
+            }
+            fn saves(&self) -> Saves {
+                Saves::$saves
+            }
+            fn backward(&self, $saved: &Saved<'_>, $grad: &Tensor, give: &mut Gradients<'_>) {
+                give.to(0, || $rule);
+            }
+        }
+
+        impl $Op {
+            const INFO: OpInfo = OpInfo {
+                op: stringify!($Op),
+                name: stringify!($name),
+                torch: concat!("torch.", stringify!($name)),
+                sample: |draw| {
+                    let shape = draw.shape(0, 3);
+                    Sample::new(vec![draw.leaf(&shape, Domain::$domain)], |x| x[0].$name())
+                },
+                rejects: crate::table::no_rejects,
+            };
+        }
+
+        impl Tensor {
+            $(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self) -> Tensor {
+                Tensor::apply($Op, &[self])
+            }
+        }
+    };
+}
+
+unary_op!(Neg, neg, Any, NOTHING,
+    /// -x.
+    ///
+    /// # Panics
+    /// For bools.
+    |_saved, grad| -grad);
+unary_op!(Abs, abs, NonZero, INPUTS,
+    /// |x|; the gradient at 0 is 0.
+    ///
+    /// # Panics
+    /// For bools.
+    |saved, grad| grad * saved.input(0).sign());
+unary_op!(Sign, sign, NonZero, NOTHING,
+    /// -1, 0 or 1; the gradient is 0.
+    ///
+    /// # Panics
+    /// For bools.
+    |_saved, grad| grad * 0.0);
+unary_op!(Floor, floor, Unit, NOTHING,
+    /// The nearest integer below; the gradient is 0.
+    ///
+    /// # Panics
+    /// For bools.
+    |_saved, grad| grad * 0.0);
+unary_op!(Exp, exp, Any, OUTPUT,
+    /// e to the power of each element.
+    |saved, grad| grad * saved.output());
+unary_op!(Log, log, Positive, INPUTS,
+    /// The natural logarithm.
+    |saved, grad| grad / saved.input(0));
+unary_op!(Sqrt, sqrt, Positive, OUTPUT,
+    /// The square root; the gradient at 0 is infinite.
+    |saved, grad| grad / (saved.output() * 2.0));
+unary_op!(Reciprocal, reciprocal, NonZero, OUTPUT,
+    /// 1 / x.
+    |saved, grad| -(grad * saved.output() * saved.output()));
+unary_op!(Sin, sin, Any, INPUTS,
+    /// The sine of radians.
+    |saved, grad| grad * saved.input(0).cos());
+unary_op!(Cos, cos, Any, INPUTS,
+    /// The cosine of radians.
+    |saved, grad| -(grad * saved.input(0).sin()));
+unary_op!(Tanh, tanh, Any, OUTPUT,
+/// The hyperbolic tangent.
+|saved, grad| {
+    let y = saved.output();
+    grad * (1.0 - &y * &y)
+});
+unary_op!(Sigmoid, sigmoid, Any, OUTPUT,
+/// 1 / (1 + exp(-x)).
+|saved, grad| {
+    let y = saved.output();
+    grad * &y * (1.0 - &y)
+});
+unary_op!(Relu, relu, NonZero, OUTPUT,
+/// max(x, 0); the gradient at 0 is 0.
+///
+/// # Panics
+/// For bools.
+|saved, grad| {
+    let y = saved.output();
+    where_(&y.gt(0.0), grad, &Tensor::constant(grad.array().scalar_operand(0.0)))
+});
+
+/// x * factor.
+#[derive(Debug)]
+pub(crate) struct Scale(pub(crate) f64);
+
+impl Op for Scale {
+    fn name(&self) -> &'static str {
+        "mul"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].scale(self.0)
+    }
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || grad * self.0);
+    }
+}
+
+/// x + term.
+#[derive(Debug)]
+pub(crate) struct Offset(pub(crate) f64);
+
+impl Op for Offset {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].offset(self.0)
+    }
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || grad.clone());
+    }
+}
+
+/// x to a fixed power.
+#[derive(Debug)]
+struct PowScalar(f64);
+
+impl Op for PowScalar {
+    fn name(&self) -> &'static str {
+        "pow"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].powf(self.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        // x^0 is constant; its rule would give 0 * inf at x = 0.
+        give.to(0, || match self.0 {
+            0.0 => grad * 0.0,
+            p => grad * saved.input(0).powf(p - 1.0) * p,
+        });
+    }
+}
+
+/// x where positive, else slope * x.
+#[derive(Debug)]
+struct LeakyRelu(f64);
+
+impl Op for LeakyRelu {
+    fn name(&self) -> &'static str {
+        "leaky_relu"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].leaky_relu(self.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || where_(&saved.input(0).gt(0.0), grad, &(grad * self.0)));
+    }
+}
+
+/// x moved into a range.
+#[derive(Debug)]
+struct Clamp(f64, f64);
+
+impl Op for Clamp {
+    fn name(&self) -> &'static str {
+        "clamp"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].clamp(self.0, self.1)
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        // As in PyTorch, the bounds themselves pass nothing.
+        give.to(0, || {
+            let x = saved.input(0);
+            let inside = x.gt(self.0).logical_and(&x.lt(self.1));
+            where_(&inside, grad, &(grad * 0.0))
+        });
+    }
+}
+
+impl Tensor {
+    /// x to a fixed power.
+    #[track_caller]
+    pub fn powf(&self, exponent: f64) -> Tensor {
+        Tensor::apply(PowScalar(exponent), &[self])
+    }
+
+    /// x * x.
+    #[track_caller]
+    pub fn square(&self) -> Tensor {
+        self.powf(2.0)
+    }
+
+    /// x where positive, else slope * x; the gradient at 0 is the slope.
+    #[track_caller]
+    pub fn leaky_relu(&self, slope: f64) -> Tensor {
+        Tensor::apply(LeakyRelu(slope), &[self])
+    }
+
+    /// x moved into `low..=high`; use an infinity for an open end. The gradient is 0 outside of the range
+    /// and at its bounds.
+    ///
+    /// # Panics
+    /// For bools.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Tensor {
+        Tensor::apply(Clamp(low, high), &[self])
+    }
+}
+
+pub(crate) static TABLE: &[OpInfo] = &[
+    Neg::INFO,
+    Abs::INFO,
+    Sign::INFO,
+    Floor::INFO,
+    Exp::INFO,
+    Log::INFO,
+    Sqrt::INFO,
+    Reciprocal::INFO,
+    Sin::INFO,
+    Cos::INFO,
+    Tanh::INFO,
+    Sigmoid::INFO,
+    Relu::INFO,
+    OpInfo {
+        op: "Scale",
+        name: "mul",
+        torch: "torch.mul",
+        sample: |draw| one(draw, Domain::Any, |x| &x[0] * 1.7),
+        rejects: crate::table::no_rejects,
+    },
+    OpInfo {
+        op: "Offset",
+        name: "add",
+        torch: "torch.add",
+        sample: |draw| one(draw, Domain::Any, |x| 0.5 - (&x[0] + 1.7)),
+        rejects: crate::table::no_rejects,
+    },
+    OpInfo {
+        op: "PowScalar",
+        name: "powf",
+        torch: "torch.pow",
+        sample: |draw| match draw.below(4) {
+            0 => one(draw, Domain::Any, |x| x[0].square()),
+            1 => one(draw, Domain::NonZero, |x| x[0].powf(-3.0)),
+            2 => one(draw, Domain::Any, |x| x[0].powf(0.0)),
+            _ => one(draw, Domain::Positive, |x| x[0].powf(1.5)),
+        },
+        rejects: crate::table::no_rejects,
+    },
+    OpInfo {
+        op: "LeakyRelu",
+        name: "leaky_relu",
+        torch: "torch.nn.functional.leaky_relu",
+        sample: |draw| one(draw, Domain::NonZero, |x| x[0].leaky_relu(0.1)),
+        rejects: crate::table::no_rejects,
+    },
+    OpInfo {
+        op: "Clamp",
+        name: "clamp",
+        torch: "torch.clamp",
+        sample: |draw| one(draw, Domain::NonZero, |x| x[0].clamp(-1.05, 0.05)),
+        rejects: || {
+            vec![Reject::new("clamp: not defined for bool", || {
+                integers().gt(1).clamp(0.0, 1.0);
+            })]
+        },
+    },
+];
+
+/// A sample with one leaf of any shape.
+fn one(draw: &mut Draw<'_>, domain: Domain, call: impl Fn(&[Tensor]) -> Tensor + 'static) -> Sample {
+    let shape = draw.shape(0, 3);
+    Sample::new(vec![draw.leaf(&shape, domain)], call)
+}
