@@ -1,0 +1,198 @@
+//! The matrix: one table of rows, run in order, each to its end whatever happened before it.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::jobs;
+use crate::run::{Log, Step};
+
+/// One row of the matrix.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// The command as typed; empty where the row composes its own.
+    command: &'static str,
+    env: &'static [(&'static str, &'static str)],
+    /// Part of the inner loop, `--quick`.
+    quick: bool,
+    /// The time limit of each command of the row.
+    minutes: u64,
+    job: Job,
+}
+
+/// Does a row's work: the reason column of a pass, or of a failure.
+type Job = fn(&Row, &mut Log) -> Result<String, String>;
+
+const ROWS: &[Row] = &[
+    Row { quick: true, ..Row::new("fmt", "cargo fmt --all --check", jobs::command) },
+    Row {
+        quick: true,
+        ..Row::new("clippy", "cargo clippy --workspace --all-targets -- -D warnings", jobs::command)
+    },
+    Row { quick: true, ..Row::new("tidy", "", jobs::tidy) },
+    // `--tests` alone is every unit and integration test. `--lib --bins` would add nothing, and
+    // `--examples` would compile each example once more; clippy and the examples row build them already.
+    Row {
+        quick: true,
+        minutes: 30,
+        ..Row::new("test", "cargo test --workspace --tests --no-fail-fast", jobs::tests)
+    },
+    Row { minutes: 20, ..Row::new("doc-tests", "cargo test --workspace --doc --no-fail-fast", jobs::tests) },
+    Row::new("examples", "cargo build --release --examples -p rushlight", jobs::examples),
+    Row {
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+        ..Row::new("docs", "cargo doc --workspace --no-deps", jobs::command)
+    },
+    Row::new("outside", "", jobs::outside),
+    Row { minutes: 5, ..Row::new("deps", "cargo tree -e normal -p rushlight --prefix none", jobs::deps) },
+];
+
+impl Row {
+    const fn new(name: &'static str, command: &'static str, job: Job) -> Row {
+        Row { name, command, env: &[], quick: false, minutes: 15, job }
+    }
+
+    /// A command under the row's time limit.
+    pub(crate) fn step(&self, words: &str) -> Step {
+        Step::new(words, Duration::from_secs(60 * self.minutes))
+    }
+
+    /// The row's own command.
+    pub(crate) fn own_step(&self) -> Step {
+        self.env.iter().fold(self.step(self.command), |step, (key, value)| step.env(key, value))
+    }
+}
+
+/// Which rows are asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Selection {
+    All,
+    Quick,
+    Only(Vec<String>),
+}
+
+impl Selection {
+    /// Why this row is skipped, if it is.
+    fn skips(&self, row: &Row) -> Option<&'static str> {
+        match self {
+            Selection::Quick if !row.quick => Some("--quick"),
+            Selection::Only(names) if !names.iter().any(|name| name == row.name) => Some("--only"),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::Skipped => "skipped",
+        }
+    }
+}
+
+struct Outcome {
+    name: &'static str,
+    verdict: Verdict,
+    seconds: f64,
+    reason: String,
+}
+
+pub(crate) fn exists(name: &str) -> bool {
+    ROWS.iter().any(|row| row.name == name)
+}
+
+pub(crate) fn names() -> String {
+    let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+    names.join(", ")
+}
+
+/// Runs the rows asked for and prints the table; true if none failed.
+pub(crate) fn run(root: &Path, selection: &Selection) -> bool {
+    let outcomes: Vec<Outcome> = ROWS.iter().map(|row| run_row(row, root, selection)).collect();
+    print!("\n{}", table(&outcomes));
+    outcomes.iter().all(|outcome| outcome.verdict != Verdict::Failed)
+}
+
+fn run_row(row: &Row, root: &Path, selection: &Selection) -> Outcome {
+    if let Some(reason) = selection.skips(row) {
+        return Outcome {
+            name: row.name,
+            verdict: Verdict::Skipped,
+            seconds: 0.0,
+            reason: reason.to_owned(),
+        };
+    }
+    let start = Instant::now();
+    let result = Log::create(root, row.name).and_then(|mut log| {
+        let result = (row.job)(row, &mut log);
+        if result.is_err() {
+            println!("{}", log.excerpt());
+        }
+        result
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let (verdict, reason) = match result {
+        Ok(reason) => (Verdict::Passed, reason),
+        Err(reason) => (Verdict::Failed, reason),
+    };
+    println!("{}: {} in {seconds:.1} s{}", row.name, verdict.word(), after(": ", &reason));
+    // A pipe buffers whole blocks; a reader of the CI log wants each row when it ends.
+    let _ = std::io::stdout().flush();
+    Outcome { name: row.name, verdict, seconds, reason }
+}
+
+fn after(mark: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{mark}{text}") }
+}
+
+/// The closing table, and the plain line that sums it up.
+fn table(outcomes: &[Outcome]) -> String {
+    let mut text = format!("{:<9} | {:<7} | {:>7} | reason\n", "row", "result", "seconds");
+    text.push_str("----------|---------|---------|-------\n");
+    for Outcome { name, verdict, seconds, reason } in outcomes {
+        let line = format!("{name:<9} | {:<7} | {seconds:>7.1} | {reason}", verdict.word());
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let count = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+    let [passed, failed, skipped] = [Verdict::Passed, Verdict::Failed, Verdict::Skipped].map(count);
+    format!("{text}\n{passed} passed, {failed} failed, {skipped} skipped\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quick_runs_the_inner_loop_and_says_why_it_skips_the_rest() {
+        let runs: Vec<&str> =
+            ROWS.iter().filter(|row| Selection::Quick.skips(row).is_none()).map(|row| row.name).collect();
+        assert_eq!(runs, ["fmt", "clippy", "tidy", "test"]);
+        let docs = ROWS.iter().find(|row| row.name == "docs").expect("docs is a row");
+        assert_eq!(Selection::Quick.skips(docs), Some("--quick"));
+        assert_eq!(Selection::Only(vec!["fmt".to_owned()]).skips(docs), Some("--only"));
+        assert_eq!(Selection::Only(vec!["docs".to_owned()]).skips(docs), None);
+    }
+
+    #[test]
+    fn table_ends_with_the_plain_count() {
+        let outcome =
+            |name, verdict, reason: &str| Outcome { name, verdict, seconds: 1.25, reason: reason.to_owned() };
+        let text = table(&[
+            outcome("fmt", Verdict::Passed, ""),
+            outcome("test", Verdict::Failed, "2 of 9 tests failed"),
+            outcome("docs", Verdict::Skipped, "--quick"),
+        ]);
+        assert!(text.contains("test      | failed  |     1.2 | 2 of 9 tests failed\n"), "{text}");
+        assert!(text.ends_with("\n\n1 passed, 1 failed, 1 skipped\n"), "{text}");
+    }
+}
