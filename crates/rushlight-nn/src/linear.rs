@@ -1,0 +1,83 @@
+use crate::module::{Module, Parameter, Path};
+use crate::{fields, init};
+use rushlight_array::{Array, DType};
+use rushlight_autograd::{Tensor, ops};
+
+/// An affine map: `x W^T + b`.
+///
+/// Shape: `(*, in_features) -> (*, out_features)`; weight `(out_features, in_features)`, bias `(out_features)`.
+///
+/// Weight and bias start evenly drawn from +-1/sqrt(in_features), as in PyTorch.
+///
+/// ```
+/// use rushlight_autograd::tensor;
+/// use rushlight_nn::{Linear, Module};
+/// let layer = Linear::from_parameters(&tensor([[1.0, 2.0]]), Some(&tensor([0.5])));
+/// assert_eq!(layer.forward(&tensor([[3.0, 4.0]])).to_vec::<f32>(), [11.5]);
+/// ```
+#[derive(Debug)]
+pub struct Linear {
+    /// `(out_features, in_features)`.
+    pub weight: Parameter,
+    /// `(out_features)`.
+    pub bias: Option<Parameter>,
+    path: Path,
+}
+fields!(Linear { path, weight, bias });
+
+impl Linear {
+    /// A layer with a bias; values are drawn from the default generator, the weight first.
+    pub fn new(in_features: usize, out_features: usize) -> Self {
+        let mut layer = Linear::without_bias(in_features, out_features);
+        let bias = Parameter::new(Array::zeros(out_features, DType::F32));
+        let bound = if in_features > 0 { 1.0 / (in_features as f64).sqrt() } else { 0.0 };
+        init::uniform_(&bias, -bound, bound);
+        layer.bias = Some(bias);
+        layer
+    }
+
+    /// A layer without a bias.
+    pub fn without_bias(in_features: usize, out_features: usize) -> Self {
+        let weight = Parameter::new(Array::zeros([out_features, in_features], DType::F32));
+        init::kaiming_uniform_(&weight, 5f64.sqrt(), init::FanMode::FanIn, init::Nonlinearity::LeakyReLU);
+        Linear { weight, bias: None, path: Path::default() }
+    }
+
+    /// A layer with given values.
+    ///
+    /// # Panics
+    /// If the dtype is not a float.
+    #[track_caller]
+    pub fn from_parameters(weight: &Tensor, bias: Option<&Tensor>) -> Self {
+        Linear {
+            weight: Parameter::new(weight.array()),
+            bias: bias.map(|bias| Parameter::new(bias.array())),
+            path: Path::default(),
+        }
+    }
+}
+
+impl Module for Linear {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let _place = self.path.enter(None, "Linear");
+        ops::linear(x, &self.weight, self.bias.as_deref())
+    }
+
+    fn extra_repr(&self) -> String {
+        let shape = self.weight.shape();
+        let bias = if self.bias.is_some() { "True" } else { "False" };
+        format!("in_features={}, out_features={}, bias={bias}", shape[1], shape[0])
+    }
+}
+
+/// Gives back its input; a placeholder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity;
+fields!(Identity {});
+
+impl Module for Identity {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        x.clone()
+    }
+}

@@ -1,0 +1,129 @@
+use crate::module::{Buffer, Fields, Mode, Module, Parameter, Path};
+use std::sync::Arc;
+
+/// What a walk through a module meets.
+#[derive(Clone, Copy)]
+pub enum Item<'a> {
+    /// A tensor that learns.
+    Parameter(&'a Parameter),
+    /// A tensor that belongs to the state but does not learn.
+    Buffer(&'a Buffer),
+    /// A training flag.
+    Mode(&'a Mode),
+    /// A module, before its own fields.
+    Module(&'a dyn Module),
+}
+
+/// A walk through the fields of a module, depth first, in the order of its [`fields!`](crate::fields) lines.
+///
+/// The visitor is called with the qualified name (`layers.0.weight`) and the item; for a module it says
+/// whether to go inside.
+pub struct Walk<'a> {
+    prefix: String,
+    visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool,
+}
+
+impl<'a> Walk<'a> {
+    /// Walks through everything below `module`.
+    pub fn through(module: &(impl Fields + ?Sized), visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool) {
+        module.visit(&mut Walk { prefix: String::new(), visit });
+    }
+
+    /// Visits one field.
+    pub fn field(&mut self, name: &str, field: &(impl Field + ?Sized)) {
+        field.accept(name, self);
+    }
+
+    /// Visits a module below this one, and then its fields.
+    pub fn module(&mut self, name: &str, module: &dyn Module) {
+        let before = self.prefix.len();
+        self.push(name);
+        if (self.visit)(&self.prefix, Item::Module(module)) {
+            module.visit(self);
+        }
+        self.prefix.truncate(before);
+    }
+
+    fn item(&mut self, name: &str, item: Item<'_>) {
+        let before = self.prefix.len();
+        self.push(name);
+        (self.visit)(&self.prefix, item);
+        self.prefix.truncate(before);
+    }
+
+    fn push(&mut self, name: &str) {
+        if !self.prefix.is_empty() {
+            self.prefix.push('.');
+        }
+        self.prefix.push_str(name);
+    }
+}
+
+/// What may stand in a module: parameters, buffers, modules, options and lists of these, and plain data.
+///
+/// A bare `Tensor` may not: say whether it is a [`Parameter`] or a [`Buffer`].
+pub trait Field {
+    /// Shows this field to a walk.
+    fn accept(&self, name: &str, walk: &mut Walk<'_>);
+}
+
+impl<M: Module> Field for M {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.module(name, self);
+    }
+}
+
+impl Field for Box<dyn Module> {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.module(name, &**self);
+    }
+}
+
+impl Field for Parameter {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.item(name, Item::Parameter(self));
+    }
+}
+
+impl Field for Buffer {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.item(name, Item::Buffer(self));
+    }
+}
+
+impl Field for Mode {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.item(name, Item::Mode(self));
+    }
+}
+
+impl Field for Path {
+    fn accept(&self, _: &str, walk: &mut Walk<'_>) {
+        self.set(Arc::from(walk.prefix.as_str()));
+    }
+}
+
+impl<F: Field> Field for Vec<F> {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        for (i, field) in self.iter().enumerate() {
+            field.accept(&format!("{name}.{i}"), walk);
+        }
+    }
+}
+
+impl<F: Field> Field for Option<F> {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        if let Some(field) = self {
+            field.accept(name, walk);
+        }
+    }
+}
+
+macro_rules! plain_fields {
+    ($($t:ty),*) => {$(
+        impl Field for $t {
+            fn accept(&self, _: &str, _: &mut Walk<'_>) {}
+        }
+    )*};
+}
+plain_fields!(bool, usize, isize, u64, i64, u32, i32, f64, f32, String, &'static str);

@@ -1,0 +1,123 @@
+//! Trajectories against PyTorch; `golden/optim.py` says how they were made.
+
+use rushlight_array::{Array, DType};
+use rushlight_autograd::{Tensor, no_grad, tensor};
+use rushlight_optim::{Adam, Optimizer, SGD};
+use serde_json::Value;
+
+const SHAPES: [&[usize]; 3] = [&[3, 2], &[3], &[]];
+
+fn floats(value: &Value) -> Option<Vec<f64>> {
+    Some(value.as_array()?.iter().map(|v| v.as_f64().unwrap()).collect())
+}
+
+fn array(values: Vec<f64>, shape: &[usize], dtype: DType) -> Array {
+    Array::from_vec(values, shape).cast(dtype)
+}
+
+fn optimizer(record: &Value, parameters: Vec<Tensor>) -> Box<dyn Optimizer> {
+    let options = &record["options"];
+    let number = |name: &str| options[name].as_f64().unwrap_or(0.0);
+    let flag = |name: &str| options[name].as_bool().unwrap_or(false);
+    match record["optimizer"].as_str().unwrap() {
+        "SGD" => Box::new(
+            SGD::new(parameters, number("lr"))
+                .momentum(number("momentum"))
+                .dampening(number("dampening"))
+                .nesterov(flag("nesterov"))
+                .weight_decay(number("weight_decay"))
+                .maximize(flag("maximize")),
+        ),
+        "Adam" => {
+            let betas = floats(&options["betas"]).unwrap();
+            Box::new(
+                Adam::new(parameters, number("lr"))
+                    .betas(betas[0], betas[1])
+                    .eps(number("eps"))
+                    .weight_decay(number("weight_decay")),
+            )
+        }
+        other => panic!("no optimiser {other}"),
+    }
+}
+
+#[test]
+fn trajectories_match_pytorch() {
+    let records: Vec<Value> = serde_json::from_str(include_str!("golden/optim.json")).unwrap();
+    assert_eq!(records.len(), 50);
+    for record in &records {
+        let (dtype, rtol) = match record["dtype"].as_str().unwrap() {
+            "float64" => (DType::F64, 1e-12),
+            _ => (DType::F32, 2e-6),
+        };
+        let parameters: Vec<Tensor> = SHAPES
+            .iter()
+            .zip(record["init"].as_array().unwrap())
+            .map(|(shape, init)| Tensor::new_leaf(array(floats(init).unwrap(), shape, dtype), true))
+            .collect();
+        let mut optimizer = optimizer(record, parameters.clone());
+        for (i, step) in record["steps"].as_array().unwrap().iter().enumerate() {
+            for ((p, grad), shape) in parameters.iter().zip(step["grads"].as_array().unwrap()).zip(SHAPES) {
+                p.set_grad(floats(grad).map(|g| array(g, shape, dtype).into()));
+            }
+            optimizer.step();
+            for (p, after) in parameters.iter().zip(step["after"].as_array().unwrap()) {
+                let want = array(floats(after).unwrap(), &p.shape(), dtype);
+                assert!(p.array().allclose(&want, rtol, rtol), "step {i} of {}: {p} is not {want}", record["options"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_leaves_alone_what_a_graph_has_saved() {
+    let w = tensor([3.0]).requires_grad_();
+    let square = &w * &w;
+    let mut optimizer = SGD::new([&w], 1.0);
+    w.set_grad(Some(tensor([1.0])));
+    optimizer.step();
+    assert_eq!(w.to_vec::<f32>(), [2.0]);
+    optimizer.zero_grad();
+    square.sum().backward();
+    // d(w^2)/dw at the w of the forward pass: 2 * 3.
+    assert_eq!(w.grad().unwrap().to_vec::<f32>(), [6.0]);
+}
+
+#[test]
+fn a_step_works_in_place_when_nobody_else_holds_the_values() {
+    let w = tensor(vec![1.0; 1000]).requires_grad_();
+    let place = || w.array().as_slice::<f32>().unwrap().as_ptr();
+    let before = place();
+    let mut optimizer = SGD::new([&w], 0.1).momentum(0.9);
+    for _ in 0..3 {
+        w.set_grad(Some(w.detach() * 0.5));
+        optimizer.step();
+    }
+    assert_eq!(place(), before);
+    let held = w.array();
+    optimizer.step();
+    assert_ne!(place(), before, "values that somebody holds must not change");
+    assert_eq!(held.shape(), &w.shape());
+}
+
+#[test]
+fn half_precision_parameters_are_stepped_in_f32() {
+    let w = no_grad(|| tensor([1.0, 2.0]).to(DType::BF16)).requires_grad_();
+    w.set_grad(Some(tensor([1.0, 1.0]).to(DType::BF16)));
+    SGD::new([&w], 0.5).momentum(0.9).step();
+    assert_eq!(w.to(DType::F32).detach().to_vec::<f32>(), [0.5, 1.5]);
+}
+
+#[test]
+#[should_panic(expected = "SGD: nesterov with momentum 0 and dampening 0; it needs a momentum and no dampening")]
+fn nesterov_needs_a_momentum() {
+    let w = tensor([1.0]).requires_grad_();
+    SGD::new([&w], 0.1).nesterov(true).step();
+}
+
+#[test]
+#[should_panic(expected = "Adam: parameter 1 is not a leaf of floats, so it cannot be optimised")]
+fn only_leaves_can_be_optimised() {
+    let w = tensor([1.0]).requires_grad_();
+    Adam::new([&w, &(&w * 2.0)], 0.1);
+}
