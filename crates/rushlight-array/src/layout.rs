@@ -6,11 +6,23 @@ use smallvec::SmallVec;
 ///
 /// Every view of an array is a new `Layout` over the same storage. The methods panic at the
 /// caller's line with the name of the view operation when their arguments do not fit.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub struct Layout {
     shape: Shape,
     strides: SmallVec<[isize; 6]>,
     offset: usize,
+}
+
+// A derived clone would push stride by stride; this is a copy of the slice.
+impl Clone for Layout {
+    #[inline]
+    fn clone(&self) -> Self {
+        Layout {
+            shape: self.shape.clone(),
+            strides: SmallVec::from_slice(&self.strides),
+            offset: self.offset,
+        }
+    }
 }
 
 /// The axis that `dim` names in an array of this shape; negative ones count from the back.
@@ -55,6 +67,7 @@ impl Layout {
     }
 
     /// The number of elements.
+    #[track_caller]
     pub fn numel(&self) -> usize {
         self.shape.numel()
     }
@@ -233,7 +246,14 @@ impl Layout {
             Some(i) if self.shape[i] == shape[i + new] => self.strides[i],
             _ => 0,
         };
-        Layout { shape: shape.into(), strides: (0..shape.len()).map(stride).collect(), offset: self.offset }
+        let layout = Layout {
+            shape: shape.into(),
+            strides: (0..shape.len()).map(stride).collect(),
+            offset: self.offset,
+        };
+        // Panics if they cannot be counted: an expanded dim needs no memory that would limit it.
+        let _ = layout.numel();
+        layout
     }
 
     /// Windows of `size` places, `step` apart, along an axis; they become a new last dimension.

@@ -14,8 +14,16 @@ use std::ops::Deref;
 /// assert_eq!(shape.numel(), 6);
 /// assert_eq!(format!("{shape} {shape:?}"), "torch.Size([2, 3]) [2, 3]");
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(PartialEq, Eq, Hash, Default)]
 pub struct Shape(SmallVec<[usize; 6]>);
+
+// A derived clone would push element by element; this is a copy of the slice.
+impl Clone for Shape {
+    #[inline]
+    fn clone(&self) -> Self {
+        Shape(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Shape {
     /// The number of elements: the product of the sizes, 1 for a scalar.

@@ -5,9 +5,9 @@ use rushlight_array::{Array, DType};
 const INF: f32 = f32::INFINITY;
 const NAN: f32 = f32::NAN;
 
-/// `count` values between 0.1 and 1.1 that fill their mantissas.
+/// `count` values near 0.1 that fill their mantissas.
 fn values(count: usize) -> Vec<f32> {
-    (0..count).map(|i| 0.1 + (i.wrapping_mul(2_654_435_761) % 1_000_003) as f32 / 1_000_003.0).collect()
+    (0..count).map(|i| 0.1 + (i.wrapping_mul(2_654_435_761) % 1_000_003) as f32 / 1e9).collect()
 }
 
 fn relative(got: f32, exact: f64) -> f64 {
@@ -19,7 +19,7 @@ fn ten_million_f32_sum_to_seven_digits() {
     let values = values(10_000_000);
     let exact: f64 = values.iter().map(|&v| f64::from(v)).sum();
     let x = Array::from_vec(values, [10_000, 1_000]);
-    // A plain loop would be off by 1e-3; pairwise, every value meets some 60 roundings.
+    // A plain loop is off by 8 %; in the tree a value meets some 60 roundings.
     assert!(relative(x.sum().item(), exact) < 3e-7);
     assert!(relative(x.t().sum().item(), exact) < 3e-7);
     assert!(relative(x.mean().item(), exact / 1e7) < 3e-7);

@@ -28,16 +28,25 @@ macro_rules! random_float {
 
 impl Array {
     /// An array filled with one value.
+    ///
+    /// # Panics
+    /// If the shape holds more elements than a `usize` can count.
+    #[track_caller]
     pub fn full(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType, device: &Device) -> Array {
-        device.backend().fill(&shape.into(), dtype, value.into())
+        let shape = shape.into();
+        // A backend's method could not blame the caller's line.
+        let _ = shape.numel();
+        device.backend().fill(&shape, dtype, value.into())
     }
 
-    /// An array of zeros on the CPU.
+    /// An array of zeros on the CPU; see [`Array::full`].
+    #[track_caller]
     pub fn zeros(shape: impl Into<Shape>, dtype: DType) -> Array {
         Array::full(shape, 0.0, dtype, &Device::cpu())
     }
 
-    /// An array of ones on the CPU.
+    /// An array of ones on the CPU; see [`Array::full`].
+    #[track_caller]
     pub fn ones(shape: impl Into<Shape>, dtype: DType) -> Array {
         Array::full(shape, 1.0, dtype, &Device::cpu())
     }

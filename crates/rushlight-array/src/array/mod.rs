@@ -7,6 +7,7 @@ mod index;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;
+mod select;
 mod view;
 
 pub use elementwise::broadcast_shapes;
@@ -159,10 +160,11 @@ impl Array {
     ///
     /// # Panics
     /// If `T` is not the dtype.
+    #[track_caller]
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         let buffer = self.storage.host()?;
-        let start = self.start();
-        self.is_contiguous().then(|| &buffer.as_slice()[start..start + self.numel()])
+        let (all, start) = (buffer.as_slice(), self.start());
+        if self.is_contiguous() { Some(&all[start..start + self.numel()]) } else { None }
     }
 
     /// The place of the first element; views without elements may name one behind the storage's end.
@@ -175,6 +177,7 @@ impl Array {
     ///
     /// # Panics
     /// If `T` is not the dtype.
+    #[track_caller]
     pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
         if !self.is_contiguous() {
             return None;
@@ -190,13 +193,16 @@ impl Array {
     ///
     /// # Panics
     /// If the array is not on the CPU or not of type `T`.
+    #[track_caller]
     pub fn make_mut<T: Element>(&mut self) -> &mut [T] {
         if self.as_mut_slice::<T>().is_none() {
             *self = self.device().backend().copy(self);
         }
         let device = self.device().clone();
-        self.as_mut_slice()
-            .unwrap_or_else(|| panic!("make_mut: the elements are on {device}, not on the CPU"))
+        match self.as_mut_slice() {
+            Some(slice) => slice,
+            None => fail!("make_mut: the elements are on {device}, not on the CPU; move them with .to(..)"),
+        }
     }
 
     /// The elements in row-major order.

@@ -26,7 +26,7 @@ macro_rules! softmax_rows {
             let size = x.shape()[x.rank() - 1];
             Array::build(x.shape(), |out: &mut [$t]| {
                 let rows = (4096 / size).max(1);
-                for_each_slice(out, rows * size, 20, |start, out| {
+                for_each_slice(out, rows * size, 20, &|start, out| {
                     for (out, x) in out.chunks_exact_mut(size).zip(data[start..].chunks_exact(size)) {
                         let max = x.iter().fold($t::NEG_INFINITY, |m, &v| if v > m { v } else { m });
                         for (o, &v) in out.iter_mut().zip(x) {

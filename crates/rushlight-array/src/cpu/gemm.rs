@@ -48,9 +48,9 @@ struct Matrix<'a, T> {
 }
 
 impl<T: Copy> Matrix<'_, T> {
-    fn get(&self, i: usize, j: usize) -> T {
-        self.data
-            [(self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride) as usize]
+    /// Where an element lies in the storage.
+    fn index(&self, i: usize, j: usize) -> usize {
+        (self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride) as usize
     }
 
     /// Whether every element lies inside the storage; the unsafe kernels rely on it.
@@ -114,25 +114,46 @@ macro_rules! kernel {
 kernel!(kernel_f32, f32, gemm_f32::gemm::f32);
 kernel!(kernel_f64, f64, gemm_f64::gemm::f64);
 
-/// `out = a b` by a plain loop, row by row of `b`, so that the inner loop runs along rows.
+/// `out = a b` by plain loops, the inner one along whatever lies contiguous in `b`.
 fn simple<T: Number>(a: &Matrix<'_, T>, b: &Matrix<'_, T>, out: &mut [T]) {
-    let zero = T::default();
-    for (i, out) in out.chunks_exact_mut(b.columns).enumerate() {
-        out.fill(zero);
-        for k in 0..a.columns {
-            let x = a.get(i, k);
+    let (k, n) = (a.columns, b.columns);
+    for (i, out) in out.chunks_exact_mut(n).enumerate() {
+        if b.row_stride == 1 && a.column_stride == 1 {
+            let row = &a.data[a.index(i, 0)..][..k];
+            for (j, o) in out.iter_mut().enumerate() {
+                *o = dot(row, &b.data[b.index(0, j)..][..k]);
+            }
+            continue;
+        }
+        out.fill(T::default());
+        for l in 0..k {
+            let x = a.data[a.index(i, l)];
             if b.column_stride == 1 {
-                let start = (b.at as isize + k as isize * b.row_stride) as usize;
-                for (o, &y) in out.iter_mut().zip(&b.data[start..start + b.columns]) {
+                for (o, &y) in out.iter_mut().zip(&b.data[b.index(l, 0)..][..n]) {
                     *o = T::mul_add(x, y, *o);
                 }
             } else {
                 for (j, o) in out.iter_mut().enumerate() {
-                    *o = T::mul_add(x, b.get(k, j), *o);
+                    *o = T::mul_add(x, b.data[b.index(l, j)], *o);
                 }
             }
         }
     }
+}
+
+/// The scalar product of two runs, in eight lanes.
+fn dot<T: Number>(x: &[T], y: &[T]) -> T {
+    let mut lanes = [T::default(); 8];
+    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
+    let (x_rest, y_rest) = (xs.remainder(), ys.remainder());
+    for (x, y) in xs.zip(ys) {
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane = T::mul_add(x, y, *lane);
+        }
+    }
+    let one = T::from_i64(1);
+    let total = lanes.iter().fold(T::default(), |total, &lane| T::mul_add(one, lane, total));
+    x_rest.iter().zip(y_rest).fold(total, |total, (&x, &y)| T::mul_add(x, y, total))
 }
 
 /// Cuts `[m, n]` into tiles of at least [`TILE`] multiply-adds: whole rows if there are more rows than
@@ -182,7 +203,7 @@ fn batched<T: Number>(a: &Array, b: &Array, kernel: Option<Kernel<T>>) -> Array 
             (at, rows, columns, strides[0], strides[1])
         };
         let (x, y) = (a.host::<T>(), b.host::<T>());
-        walk.rows(0, left.numel(), |row| {
+        walk.rows(0, left.numel(), &mut |row| {
             for i in 0..row.len {
                 let place = |k: usize| (row.at[k] as isize + i as isize * steps[k]) as usize;
                 let view = |data, (at, rows, columns, row_stride, column_stride)| Matrix {

@@ -68,7 +68,7 @@ pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, Out
         }
         let (data, walk) = (x.host::<T>(), Walk::new([&still(x.layout(), axis, index.shape())]));
         let [step] = walk.inner();
-        walk.rows(0, out.len(), |row| {
+        walk.rows(0, out.len(), &mut |row| {
             let mut at = row.at[0] as isize;
             for i in row.start..row.start + row.len {
                 out[i] = data[(at + places[i] as isize * stride) as usize];
@@ -96,7 +96,7 @@ fn place<T: Element>(
         let [p, q] = walk.inner();
         let out = out.make_mut::<T>();
         // One thread, in row-major order: repeated places give the same sum every time.
-        walk.rows(0, places.len(), |row| {
+        walk.rows(0, places.len(), &mut |row| {
             let [mut at, mut from] = row.at.map(|at| at as isize);
             for &place in &places[row.start..row.start + row.len] {
                 let o = &mut out[(at + place as isize * stride) as usize];

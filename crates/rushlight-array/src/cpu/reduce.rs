@@ -90,7 +90,7 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
     }
     let [step] = walk.inner();
     let mut total = F::START;
-    walk.rows(start, end, |row| {
+    walk.rows(start, end, &mut |row| {
         let mut at = (offset + row.at[0]) as isize;
         for _ in 0..row.len {
             total = F::fold(total, data[at as usize]);
@@ -121,7 +121,7 @@ fn columns<T: Element, F: Fold<T>>(
     }
     out.fill(F::START);
     let [step] = walk.inner();
-    walk.rows(start, end, |row| {
+    walk.rows(start, end, &mut |row| {
         for i in 0..row.len {
             let place = (row.at[0] as isize + i as isize * step) as usize + at;
             for (o, &v) in out.iter_mut().zip(&data[place..]) {
@@ -162,8 +162,8 @@ fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
         }
         // Each result is folded by one thread, in its own fixed tree.
         let size = if along_columns { 512 } else { (LEAF * 16 / count).max(1) };
-        for_each_slice(out, size, count, |start, out| {
-            outer.rows(start, start + out.len(), |row| {
+        for_each_slice(out, size, count, &|start, out| {
+            outer.rows(start, start + out.len(), &mut |row| {
                 let out = &mut out[row.start - start..][..row.len];
                 if along_columns {
                     columns::<T, F>(data, &inner, row.at[0] - base, (0, count), out);
@@ -187,7 +187,7 @@ fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
 fn whole<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, count: usize, base: usize) -> T {
     const CHUNK: usize = 1 << 15;
     let mut parts = vec![F::START; count.div_ceil(CHUNK)];
-    for_each_slice(&mut parts, 1, CHUNK.min(count), |i, part| {
+    for_each_slice(&mut parts, 1, CHUNK.min(count), &|i, part| {
         let (start, end) = (i * CHUNK, count.min((i + 1) * CHUNK));
         part[0] = match walk.inner() {
             [1] if walk.is_one_row() => run::<T, F>(&data[base + start..base + end]),
@@ -222,6 +222,7 @@ pub(crate) fn reduce(op: Reduce, x: &Array, axes: &[usize]) -> Array {
 
 pub(crate) fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array {
     // NaN compares with nothing, itself included: it takes the place and keeps it.
+    #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
     fn by<T: Element>(op: ArgReduce, x: &Array, axis: usize) -> Array {
         let better = |new: T, old: T| {
             let wins = match op {
@@ -237,8 +238,8 @@ pub(crate) fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array {
         let (data, outer) = (x.host::<T>(), Walk::new([&kept]));
         let [step] = outer.inner();
         Array::build(shape, |out: &mut [i64]| {
-            for_each_slice(out, (4096 / size).max(1), size, |start, out| {
-                outer.rows(start, start + out.len(), |row| {
+            for_each_slice(out, (4096 / size).max(1), size, &|start, out| {
+                outer.rows(start, start + out.len(), &mut |row| {
                     for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
                         let first = row.at[0] as isize + i as isize * step;
                         let at = |j: usize| data[(first + j as isize * stride) as usize];

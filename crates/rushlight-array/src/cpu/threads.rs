@@ -76,11 +76,13 @@ pub(crate) fn for_each_chunk(chunks: usize, work: &(dyn Fn(usize) + Sync)) {
 
 /// Cuts `out` into chunks of `size` elements and calls `work(first index, chunk)` for each; `cost` is the
 /// number of scalar operations per element and decides whether the pool is worth its hand-off.
+///
+/// The work is a trait object, called once a chunk, so that kernels are compiled once each and not twice.
 pub(crate) fn for_each_slice<T: Send>(
     out: &mut [T],
     size: usize,
     cost: usize,
-    work: impl Fn(usize, &mut [T]) + Sync,
+    work: &(dyn Fn(usize, &mut [T]) + Sync),
 ) {
     if out.len() <= size || out.len().saturating_mul(cost) < PARALLEL_THRESHOLD {
         for (i, chunk) in out.chunks_mut(size.max(1)).enumerate() {
@@ -275,12 +277,25 @@ mod tests {
     #[test]
     fn slices_cover_the_buffer_in_order() {
         let mut out = vec![0usize; 100_003];
-        for_each_slice(&mut out, 1000, 10, |start, chunk| {
+        for_each_slice(&mut out, 1000, 10, &|start, chunk| {
             for (i, o) in chunk.iter_mut().enumerate() {
                 *o = start + i;
             }
         });
         assert!(out.iter().enumerate().all(|(i, &o)| i == o));
+    }
+
+    #[test]
+    fn nested_calls_run_inline() {
+        let counts: Vec<AtomicUsize> = (0..60).map(|_| AtomicUsize::new(0)).collect();
+        Pool::get().run(3, 6, &|i| {
+            let outer = std::thread::current().id();
+            for_each_chunk(10, &|j| {
+                assert_eq!(std::thread::current().id(), outer);
+                counts[i * 10 + j].fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
     }
 
     #[test]

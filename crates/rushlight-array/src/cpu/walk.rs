@@ -64,7 +64,10 @@ impl<const N: usize> Walk<N> {
     }
 
     /// Calls `visit` for every row, or part of one, among the elements `start..end`.
-    pub(crate) fn rows(&self, start: usize, end: usize, mut visit: impl FnMut(Row<N>)) {
+    ///
+    /// The visitor is a trait object so that this loop is compiled once, not once for each kernel: it is
+    /// called once a row.
+    pub(crate) fn rows(&self, start: usize, end: usize, visit: &mut dyn FnMut(Row<N>)) {
         if start >= end {
             return;
         }

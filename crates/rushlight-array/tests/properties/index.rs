@@ -128,7 +128,7 @@ fn reference(model: &Model, mut readings: Vec<Reading>) -> Model {
 }
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(600))]
 
     #[test]
     fn index_select_matches_one_by_one(s in any_sample(dtype(), 1..=4), p in 0..4usize, len in 0..6usize, seed in 0..50usize, d in index_dtype()) {
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn scatter_matches_one_by_one((s, axis, index) in indexed(dtype()), layout in 0..4usize, seed in 0..50usize) {
+    fn scatter_matches_one_by_one((s, axis, index) in indexed(dtype()), layout in 0..5usize, seed in 0..50usize) {
         let dtype = s.array.dtype();
         let source = sample(&index.model.shape, dtype, seed, layout);
         let (mut set, mut added) = (s.model.clone(), s.model.clone());
@@ -174,7 +174,7 @@ proptest! {
     }
 
     #[test]
-    fn index_add_matches_one_by_one(s in any_sample(dtype(), 1..=4), p in 0..4usize, len in 0..6usize, seed in 0..50usize, layout in 0..4usize) {
+    fn index_add_matches_one_by_one(s in any_sample(dtype(), 1..=4), p in 0..4usize, len in 0..6usize, seed in 0..50usize, layout in 0..5usize) {
         let (axis, dtype) = (p % s.array.rank(), s.array.dtype());
         let size = s.model.shape[axis];
         let index = indices(&[if size == 0 { 0 } else { len }], size, DType::I64, seed);
@@ -193,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn masks_pick_in_row_major_order((a, m, shape) in broadcasting(), d in dtype(), seed in 0..50usize, layout in 0..4usize) {
+    fn masks_pick_in_row_major_order((a, m, shape) in broadcasting(), d in dtype(), seed in 0..50usize, layout in 0..5usize) {
         let (s, mask) = (sample(&a, d, seed, layout), sample(&m, DType::Bool, seed + 1, layout / 2));
         let chosen: Vec<Vec<usize>> = places(&shape).into_iter().filter(|at| mask.model.broadcast_at(at) != 0.0).collect();
         let data: Vec<f64> = chosen.iter().map(|at| s.model.broadcast_at(at)).collect();
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mask_of_the_first_dims_picks_rows(s in any_sample(dtype(), 0..=4), cut in 0..=4usize, seed in 0..50usize, layout in 0..4usize) {
+    fn a_mask_of_the_first_dims_picks_rows(s in any_sample(dtype(), 0..=4), cut in 0..=4usize, seed in 0..50usize, layout in 0..5usize) {
         let cut = cut.min(s.array.rank());
         let mask = sample(&s.model.shape[..cut], DType::Bool, seed, layout);
         let rows: Vec<Vec<usize>> = places(&mask.model.shape).into_iter().filter(|at| mask.model.at(at) != 0.0).collect();
@@ -262,4 +262,13 @@ fn index_arrays_side_by_side_name_single_elements() {
     let y_hat = Array::new([[0.1, 0.3, 0.6], [0.3, 0.2, 0.5]]);
     let picked = y_hat.get((&Array::new([0, 1]), &Array::new([0, 2])));
     assert_eq!(picked.to_vec::<f32>(), [0.1, 0.5]);
+}
+
+#[test]
+fn a_mask_inside_a_list_stands_for_its_own_dims() {
+    // x[i, j, k] = 12 i + 4 j + k; the mask names (0, 1) and (2, 3), that is 1 and 11, for each i.
+    let x = Array::from_vec((0..24i64).collect(), [2, 3, 4]);
+    let mask = Array::from_vec((0..12).map(|i| i == 1 || i == 11).collect::<Vec<bool>>(), [3, 4]);
+    let picked = x.get((.., &mask));
+    assert_eq!((picked.shape().to_vec(), picked.to_vec::<i64>()), (vec![2, 2], vec![1, 11, 13, 23]));
 }

@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn products_of_every_rank_match_the_definition(
         (m, k, n) in (length(), length(), length()), (batch_a, batch_b, _) in broadcasting(), dtype in numbers(),
-        layouts in (0..4usize, 0..4usize), ranks in (0..3u8, 0..3u8),
+        layouts in (0..5usize, 0..5usize), ranks in (0..3u8, 0..3u8),
     ) {
         // Rank 1, rank 2, or up to two batch dims.
         let side = |rank: u8, batch: &[usize], matrix: [usize; 2], vector: usize| match rank {

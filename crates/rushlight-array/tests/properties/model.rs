@@ -125,8 +125,8 @@ pub(crate) struct Sample {
     pub(crate) array: Array,
 }
 
-/// A sample of any dtype and layout: row-major, column-major, every second place of a larger block, or
-/// the middle of one.
+/// A sample of any dtype and layout: row-major, column-major, expanded, every second place of a larger
+/// block, or the middle of one.
 pub(crate) fn sample(shape: &[usize], dtype: DType, seed: usize, layout: usize) -> Sample {
     let fresh = |shape: &[usize]| {
         let numel: usize = shape.iter().product();
@@ -134,7 +134,7 @@ pub(crate) fn sample(shape: &[usize], dtype: DType, seed: usize, layout: usize) 
         let array = Array::from_vec(data.clone(), shape).cast(dtype);
         (Model { shape: shape.to_vec(), data }, array)
     };
-    let (model, array) = match layout % 4 {
+    let (model, array) = match layout % 5 {
         0 => fresh(shape),
         1 => {
             let backwards: Vec<usize> = shape.iter().rev().copied().collect();
@@ -143,8 +143,17 @@ pub(crate) fn sample(shape: &[usize], dtype: DType, seed: usize, layout: usize) 
             let flip = |at: &[usize]| model.at(&at.iter().rev().copied().collect::<Vec<_>>());
             (Model::from_fn(shape, flip), array.permute(&order))
         }
+        2 => {
+            // The last axis stands still.
+            let mut narrow = shape.to_vec();
+            if let Some(last) = narrow.last_mut() {
+                *last = 1;
+            }
+            let (model, array) = fresh(&narrow);
+            (Model::from_fn(shape, |at| model.broadcast_at(at)), array.expand(shape))
+        }
         kind => {
-            let (step, start) = if kind == 2 { (2, 0) } else { (1, 1) };
+            let (step, start) = if kind == 3 { (2, 0) } else { (1, 1) };
             let larger: Vec<usize> = shape.iter().map(|s| s * step + 2 * start).collect();
             let (model, mut array) = fresh(&larger);
             for (axis, &size) in shape.iter().enumerate() {
@@ -181,7 +190,7 @@ pub(crate) fn any_sample(
     dtype: impl Strategy<Value = DType>,
     rank: impl Into<prop::collection::SizeRange>,
 ) -> impl Strategy<Value = Sample> {
-    (shape(rank), dtype, 0..50usize, 0..4usize)
+    (shape(rank), dtype, 0..50usize, 0..5usize)
         .prop_map(|(shape, d, seed, layout)| sample(&shape, d, seed, layout))
 }
 

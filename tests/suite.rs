@@ -1,0 +1,16 @@
+//! Tests of the library as its users see it, through the facade.
+
+#[path = "suite/determinism.rs"]
+mod determinism;
+#[path = "suite/messages.rs"]
+mod messages;
+#[path = "suite/texts.rs"]
+mod texts;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The default generator and the number of threads are the process's; tests that set them take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
