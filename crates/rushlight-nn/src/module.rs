@@ -20,6 +20,16 @@ pub trait Fields: Any + Send + Sync {
 ///
 /// It does not compile if a field is forgotten. It implements [`Fields`] and, so that `println!("{net}")`
 /// prints what PyTorch prints, `Display`.
+///
+/// ```compile_fail,E0027
+/// use rushlight_nn::{Linear, Module, fields};
+/// struct Net {
+///     a: Linear,
+///     b: Linear,
+/// }
+/// fields!(Net { a }); // error: pattern does not mention field `b`
+/// impl Module for Net {}
+/// ```
 #[macro_export]
 macro_rules! fields {
     ($module:ident { $($field:ident),* $(,)? }) => {

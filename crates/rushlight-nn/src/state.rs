@@ -26,7 +26,11 @@ pub(crate) fn load_state_dict(module: &(impl Module + ?Sized), state: &[(String,
         .filter(|(_, model, file)| model != file)
         .map(|(name, model, file)| format!("{name}: file {file:?}, model {model:?}"))
         .collect();
-    for (what, names) in [("missing", missing.join(", ")), ("unexpected", unexpected.join(", ")), ("wrong shape", shapes.join(", "))] {
+    for (what, names) in [
+        ("missing", missing.join(", ")),
+        ("unexpected", unexpected.join(", ")),
+        ("wrong shape", shapes.join(", ")),
+    ] {
         if !names.is_empty() {
             wrong.push(format!("{what} [{names}]"));
         }
