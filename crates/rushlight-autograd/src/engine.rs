@@ -7,9 +7,8 @@ use crate::node::{Edge, Node};
 use crate::op::{Gradients, Saved};
 use crate::tensor::Tensor;
 use rushlight_array::{Shape, fail};
-use smallvec::SmallVec;
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::sync::atomic;
 
@@ -71,19 +70,46 @@ struct Run<'a> {
     sequence: u64,
     target: Target<'a>,
     retain: bool,
-    /// Nothing older than this can matter.
-    oldest: u64,
+    /// The ids of all edges that matter, in order; `None` if all do.
+    needed: Option<&'a [u64]>,
+}
+
+/// The ids of the wanted edges and of all between them and the outputs, in order. As in PyTorch nothing
+/// else is computed, freed, or seen by hooks.
+fn between(outputs: &[&Tensor], wanted: &[Edge]) -> Vec<u64> {
+    let mut targets: Vec<u64> = wanted.iter().map(Edge::id).collect();
+    targets.sort_unstable();
+    let oldest = targets.first().copied().unwrap_or(u64::MAX);
+    let mut open: Vec<Edge> = outputs.iter().filter_map(|output| output.edge()).collect();
+    let mut seen = BTreeMap::new();
+    while let Some(edge) = open.pop() {
+        if edge.id() < oldest || seen.contains_key(&edge.id()) {
+            continue;
+        }
+        if let Edge::Node(node) = &edge {
+            open.extend(node.edges().cloned());
+        }
+        seen.insert(edge.id(), edge);
+    }
+    // From the oldest on, so that what an edge leads to is decided before it.
+    let mut needed: Vec<u64> = Vec::new();
+    for (id, edge) in &seen {
+        let leads = |node: &Node| node.edges().any(|next| needed.binary_search(&next.id()).is_ok());
+        if targets.binary_search(id).is_ok() || matches!(edge, Edge::Node(node) if leads(node)) {
+            needed.push(*id);
+        }
+    }
+    needed
 }
 
 impl Run<'_> {
     fn send(&mut self, edge: Edge, grad: Tensor) {
         let id = edge.id();
-        if id >= self.oldest {
-            self.heap.push(Pending { id, sequence: self.sequence, edge, grad });
-            self.sequence += 1;
-        }
+        self.heap.push(Pending { id, sequence: self.sequence, edge, grad });
+        self.sequence += 1;
     }
 
+    #[track_caller]
     fn run(&mut self) {
         while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
             while self.heap.peek().is_some_and(|next| next.id == id) {
@@ -97,18 +123,16 @@ impl Run<'_> {
         }
     }
 
-    fn keep(&mut self, id: u64, grad: &Tensor) -> bool {
-        let Target::Wanted(edges, grads) = &mut self.target else { return false };
-        let mut wanted = false;
+    fn keep(&mut self, id: u64, grad: &Tensor) {
+        let Target::Wanted(edges, grads) = &mut self.target else { return };
         for (edge, place) in edges.iter().zip(grads) {
             if edge.id() == id {
                 *place = Some(grad.clone());
-                wanted = true;
             }
         }
-        wanted
     }
 
+    #[track_caller]
     fn arrive(&mut self, leaf: &Tensor, grad: Tensor) {
         let cell = leaf.leaf().expect("an edge leads to a leaf");
         let grad = hooks::run(&cell.hooks, grad);
@@ -121,6 +145,7 @@ impl Run<'_> {
         }
     }
 
+    #[track_caller]
     fn pass(&mut self, node: &Arc<Node>, mut grad: Tensor) {
         if let Some(extras) = node.extras() {
             grad = hooks::run(&extras.hooks, grad);
@@ -132,22 +157,26 @@ impl Run<'_> {
                 });
             }
         }
-        if self.keep(node.id, &grad) && node.id == self.oldest {
+        self.keep(node.id, &grad);
+        let mut give = Gradients::new(node, self.needed);
+        if !(0..node.inputs.len()).any(|i| give.needs(i)) {
             return;
         }
         let name = node.op.name();
         let Some(arrays) = node.saved(self.retain) else {
-            panic!(
+            fail!(
                 "{name}: trying to backward through the graph a second time, but what it saved is freed; \
                  use retain_graph in the first backward"
             );
         };
-        let mut give = Gradients { node, grads: SmallVec::from_elem(None, node.inputs.len()) };
         node.op.backward(&Saved { node, arrays: &arrays }, &grad, &mut give);
-        for (i, (input, grad)) in node.inputs.iter().zip(give.grads).enumerate() {
-            let Some(edge) = &input.edge else { continue };
-            let Some(grad) = grad else {
-                panic!(
+        if give.without_rule {
+            fail!("{name}: this operation has no backward rule; detach its inputs or implement Op::backward");
+        }
+        for (i, input) in node.inputs.iter().enumerate() {
+            let Some(edge) = input.edge.as_ref().filter(|_| give.needs(i)) else { continue };
+            let Some(grad) = give.grads[i].take() else {
+                fail!(
                     "{name}: the backward rule gave no gradient to input {i}, which requires one; \
                      a true zero must be given as zeros"
                 );
@@ -158,13 +187,14 @@ impl Run<'_> {
 }
 
 /// Sums a gradient over the axes along which its input was broadcast, and checks what is left.
+#[track_caller]
 fn fit(name: &str, i: usize, grad: Tensor, shape: &Shape, dtype: rushlight_array::DType) -> Tensor {
     let grad = if grad.shape() == *shape {
         grad
     } else if broadcasts(shape, &grad.shape()) {
         grad.sum_to(shape)
     } else {
-        panic!(
+        fail!(
             "{name}: the backward rule gave input {i} of shape {shape:?} a gradient of shape {:?}",
             grad.shape()
         );
@@ -174,11 +204,12 @@ fn fit(name: &str, i: usize, grad: Tensor, shape: &Shape, dtype: rushlight_array
     } else if grad.dtype().is_float() {
         grad.to(dtype)
     } else {
-        panic!("{name}: the backward rule gave input {i} a gradient of {}", grad.dtype().name());
+        fail!("{name}: the backward rule gave input {i} a gradient of {}", grad.dtype().name());
     }
 }
 
-fn broadcasts(from: &[usize], to: &[usize]) -> bool {
+/// Whether a shape broadcasts to another one.
+pub(crate) fn broadcasts(from: &[usize], to: &[usize]) -> bool {
     to.len() >= from.len() && from.iter().rev().zip(to.iter().rev()).all(|(&f, &t)| f == t || f == 1)
 }
 
@@ -209,7 +240,9 @@ fn start(op: &str, outputs: &[&Tensor], options: &GradOptions, run: &mut Run<'_>
                 output.shape()
             ),
         };
-        run.send(edge, grad);
+        if run.needed.is_none_or(|needed| needed.binary_search(&edge.id()).is_ok()) {
+            run.send(edge, grad);
+        }
     }
 }
 
@@ -247,11 +280,12 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: &GradOptions)
         };
         edges.push(edge);
     }
+    let needed = between(outputs, &edges);
     let mut run = Run {
         heap: BinaryHeap::new(),
         sequence: 0,
         retain: options.retain_graph || options.create_graph,
-        oldest: edges.iter().map(Edge::id).min().unwrap_or(u64::MAX),
+        needed: Some(&needed),
         target: Target::Wanted(&edges, vec![None; edges.len()]),
     };
     start("grad", outputs, options, &mut run);
@@ -297,7 +331,7 @@ impl Tensor {
             heap: BinaryHeap::new(),
             sequence: 0,
             retain: options.retain_graph || options.create_graph,
-            oldest: 0,
+            needed: None,
             target: Target::Leaves,
         };
         start("backward", &[self], options, &mut run);

@@ -1,4 +1,5 @@
 use crate::engine::{GradOptions, grad_with};
+use crate::mode::no_grad;
 use crate::tensor::Tensor;
 use rushlight_array::random::Generator;
 use rushlight_array::{Array, DType};
@@ -44,6 +45,9 @@ const ELEMENTWISE: usize = 12;
 /// Jacobian counts. Every input that requires a gradient is checked: element by element if it is small,
 /// else along random directions.
 ///
+/// A leaf is moved in place and put back, so a closure may also reach its leaves by capture, as a module
+/// does its parameters: `gradcheck(|_| model.forward(&x), &model.parameters())`.
+///
 /// ```
 /// use rushlight_autograd::array::DType;
 /// use rushlight_autograd::{gradcheck, tensor_as};
@@ -68,14 +72,14 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Result<(
             dtype.name()
         );
     }
-    let leaves: Vec<Tensor> = inputs.iter().map(fresh).collect();
+    let leaves: Vec<Tensor> = inputs.iter().map(leaf).collect();
     let output = f(&leaves);
     let generator = Generator::new(0x6772_6164);
     let draw = |like: &Array| Array::normal(like.shape(), 0.0, 1.0, DType::F64, &generator);
     let cotangent = draw(&output.array());
     if !output.requires_grad() {
         // A constant function: its derivative must be zero, and nothing can disagree but a value.
-        return check_constant(&f, inputs, &wanted, &output);
+        return check_constant(&f, &leaves, &wanted, &output);
     }
     let project = |y: &Tensor| y.array().cast(DType::F64).mul(&cotangent).sum().item::<f64>();
     let targets: Vec<&Tensor> = wanted.iter().map(|&i| &leaves[i]).collect();
@@ -86,11 +90,10 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Result<(
     };
     let grads = grad_with(&[&output], &targets, &options);
     for (&i, grad) in wanted.iter().zip(&grads) {
-        let (grad, base) = (grad.array(), inputs[i].array().contiguous());
+        let (grad, base) = (grad.array(), leaves[i].array().contiguous());
         let along = |direction: &Array, scale: f64| {
-            let mut moved: Vec<Tensor> = inputs.iter().map(fresh).collect();
-            moved[i] = Tensor::constant(base.add(&direction.scale(scale))).requires_grad_();
-            project(&f(&moved))
+            let _moved = Moved::to(&leaves[i], &base.add(&direction.scale(scale)));
+            project(&f(&leaves))
         };
         let check = |element: Option<usize>, direction: &Array| {
             let numerical = (along(direction, EPS) - along(direction, -EPS)) / (2.0 * EPS);
@@ -113,22 +116,40 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Result<(
     Ok(())
 }
 
-/// A new leaf, or constant, with the values and the strides of an input.
-fn fresh(input: &Tensor) -> Tensor {
-    let value = Tensor::constant(input.array());
-    if input.requires_grad() { value.requires_grad_() } else { value }
+/// The leaf itself, or one with the values of a computed input.
+fn leaf(input: &Tensor) -> Tensor {
+    if input.is_leaf() { input.clone() } else { Tensor::new_leaf(input.array(), true) }
+}
+
+/// A leaf with other values, until this is dropped.
+struct Moved<'a> {
+    leaf: &'a Tensor,
+    before: Array,
+}
+
+impl<'a> Moved<'a> {
+    fn to(leaf: &'a Tensor, values: &Array) -> Self {
+        let before = leaf.array();
+        no_grad(|| leaf.set(values));
+        Moved { leaf, before }
+    }
+}
+
+impl Drop for Moved<'_> {
+    fn drop(&mut self) {
+        no_grad(|| self.leaf.set(&self.before));
+    }
 }
 
 fn check_constant(
     f: &impl Fn(&[Tensor]) -> Tensor,
-    inputs: &[Tensor],
+    leaves: &[Tensor],
     wanted: &[usize],
     output: &Tensor,
 ) -> Result<(), Gradcheck> {
     for &i in wanted {
-        let mut moved: Vec<Tensor> = inputs.iter().map(fresh).collect();
-        moved[i] = Tensor::constant(inputs[i].array().offset(EPS)).requires_grad_();
-        let [before, after] = [output, &f(&moved)].map(|y| y.array().cast(DType::F64).sum().item::<f64>());
+        let _moved = Moved::to(&leaves[i], &leaves[i].array().offset(EPS));
+        let [before, after] = [output, &f(leaves)].map(|y| y.array().cast(DType::F64).sum().item::<f64>());
         let numerical = (after - before) / EPS;
         if numerical.abs() > ATOL {
             return Err(Gradcheck { input: i, element: None, numerical, analytical: 0.0 });
@@ -147,13 +168,13 @@ fn check_constant(
 /// As [`gradcheck`].
 #[track_caller]
 pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Result<(), Gradcheck> {
-    let output = f(&inputs.iter().map(fresh).collect::<Vec<_>>());
+    let mut all: Vec<Tensor> = inputs.iter().map(leaf).collect();
+    let output = f(&all);
     if !output.requires_grad() {
         return Ok(());
     }
     let generator = Generator::new(0x6767_7261);
     let cotangent = Array::normal(output.shape(), 0.0, 1.0, DType::F64, &generator);
-    let mut all = inputs.to_vec();
     all.push(Tensor::constant(cotangent).requires_grad_());
     let first = |x: &[Tensor]| -> Tensor {
         let (cotangent, x) = x.split_last().expect("the cotangent is last");

@@ -57,6 +57,7 @@ impl fmt::Debug for HookHandle {
 }
 
 /// Runs gradient hooks one after the other, each on what the one before left.
+#[track_caller]
 pub(crate) fn run(hooks: &Hooks<GradHook>, mut grad: Tensor) -> Tensor {
     for hook in hooks.all() {
         if let Some(new) = hook(&grad) {

@@ -65,6 +65,11 @@ impl Node {
         Node { id: next_id(), op, inputs, saved: Mutex::new(Some(saved)), extras: OnceLock::new() }
     }
 
+    /// Where the gradients of its inputs go.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = &Edge> {
+        self.inputs.iter().filter_map(|input| input.edge.as_ref())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Arrays>> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }

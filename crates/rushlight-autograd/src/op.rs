@@ -93,13 +93,11 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// that needs a gradient and gets none is an error, never a silent zero.
     ///
     /// # Panics
-    /// The default body panics: an operation without a rule cannot be differentiated.
+    /// The default body makes the backward pass panic: an operation without a rule cannot be differentiated.
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        let _ = (saved, grad, give);
-        panic!(
-            "{}: this operation has no backward rule; detach its inputs or implement Op::backward",
-            self.name()
-        );
+        let _ = (saved, grad);
+        // The engine panics, at its caller's line; through `dyn Op` this place does not know that line.
+        give.without_rule = true;
     }
 
     /// The name PyTorch prints as `grad_fn`: `AddBackward0`.
@@ -123,6 +121,7 @@ impl Saved<'_> {
     ///
     /// # Panics
     /// If the op does not save this input.
+    #[track_caller]
     pub fn input(&self, i: usize) -> Tensor {
         let saves = self.node.op.saves();
         assert!(saves.has_input(i), "{}: input {i} is not saved", self.node.op.name());
@@ -138,6 +137,7 @@ impl Saved<'_> {
     ///
     /// # Panics
     /// If the op does not save its result.
+    #[track_caller]
     pub fn output(&self) -> Tensor {
         assert!(self.node.op.saves().output, "{}: the output is not saved", self.node.op.name());
         let array = self.arrays.last().expect("the output was saved").clone();
@@ -172,19 +172,31 @@ impl Saved<'_> {
 /// Takes the gradients that a backward rule computes.
 pub struct Gradients<'a> {
     pub(crate) node: &'a Node,
+    /// The ids of the edges that matter in this pass, in order; `None` if all do.
+    needed: Option<&'a [u64]>,
     pub(crate) grads: SmallVec<[Option<Tensor>; 2]>,
+    pub(crate) without_rule: bool,
 }
 
-impl Gradients<'_> {
-    /// Whether an input needs a gradient.
+impl<'a> Gradients<'a> {
+    pub(crate) fn new(node: &'a Node, needed: Option<&'a [u64]>) -> Self {
+        let grads = SmallVec::from_elem(None, node.inputs.len());
+        Gradients { node, needed, grads, without_rule: false }
+    }
+
+    /// Whether an input needs a gradient in this backward pass.
     pub fn needs(&self, i: usize) -> bool {
-        self.node.inputs[i].edge.is_some()
+        match (&self.node.inputs[i].edge, self.needed) {
+            (Some(edge), Some(needed)) => needed.binary_search(&edge.id()).is_ok(),
+            (edge, _) => edge.is_some(),
+        }
     }
 
     /// Gives input `i` its gradient; the closure runs only if the input needs one.
     ///
     /// # Panics
     /// If the input was given one already.
+    #[track_caller]
     pub fn to(&mut self, i: usize, grad: impl FnOnce() -> Tensor) {
         if self.needs(i) {
             let before = self.grads[i].replace(grad());

@@ -33,12 +33,15 @@ pub fn op_table() -> Vec<&'static OpInfo> {
     ops::TABLES.iter().flat_map(|table| table.iter()).collect()
 }
 
+/// A call of an operation on some inputs.
+pub type Call = Box<dyn Fn(&[Tensor]) -> Tensor>;
+
 /// Inputs of an operation (`f64` leaves and constants) and the call on such inputs.
 pub struct Sample {
     /// What the gradient checks move.
     pub inputs: Vec<Tensor>,
     /// The call; parameters that are not tensors are captured.
-    pub call: Box<dyn Fn(&[Tensor]) -> Tensor>,
+    pub call: Call,
 }
 
 impl Sample {

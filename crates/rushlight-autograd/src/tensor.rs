@@ -135,13 +135,13 @@ impl Tensor {
     /// If the dim is out of range.
     #[track_caller]
     pub fn size(&self, dim: isize) -> usize {
-        self.with(|array| {
-            let axis = rushlight_array::axis("size", dim, array.shape());
-            match array.shape().get(axis) {
-                Some(&size) => size,
-                None => fail!("size: a scalar has no dim {dim}"),
-            }
-        })
+        // No closure: the caller's line does not pass through one.
+        let shape = self.shape();
+        let axis = rushlight_array::axis("size", dim, &shape);
+        match shape.get(axis) {
+            Some(&size) => size,
+            None => fail!("size: a scalar has no dim {dim}"),
+        }
     }
 
     /// The number of dims.
@@ -161,10 +161,10 @@ impl Tensor {
     #[track_caller]
     #[allow(clippy::len_without_is_empty, reason = "a tensor is not a collection; the name is Python's")]
     pub fn len(&self) -> usize {
-        self.with(|array| match array.shape().first() {
+        match self.shape().first() {
             Some(&size) => size,
             None => fail!("len: a scalar tensor has no length; use numel"),
-        })
+        }
     }
 
     /// The type of the elements.
@@ -268,9 +268,18 @@ impl Tensor {
 
     /// Replaces the values of a leaf, as optimisers do. What graphs saved of it keeps the old ones.
     ///
+    /// ```
+    /// use rushlight_autograd::{no_grad, tensor};
+    /// let w = tensor([1.0]).requires_grad_();
+    /// let y = &w * &w;
+    /// no_grad(|| w.set(&tensor([5.0]).array()));
+    /// y.backward();
+    /// assert_eq!(w.grad().unwrap().to_vec::<f32>(), [2.0]);
+    /// ```
+    ///
     /// # Panics
-    /// If this is not a leaf cell, the shape differs, or the leaf requires a gradient and recording is
-    /// on: do it inside of [`no_grad`](crate::no_grad).
+    /// If this is not a leaf cell, the shape differs, or the leaf requires a gradient and the dtype is no
+    /// float or recording is on: do it inside of [`no_grad`](crate::no_grad).
     #[track_caller]
     pub fn set(&self, array: &Array) {
         if **array.shape() != *self.shape() {
@@ -280,6 +289,8 @@ impl Tensor {
     }
 
     /// Changes the values of a leaf by a function; if nobody else holds them it may work in place.
+    ///
+    /// The cell is locked meanwhile: the function must not read this same leaf but through its argument.
     ///
     /// # Panics
     /// As [`Tensor::set`].
@@ -297,6 +308,11 @@ impl Tensor {
             // The cell must never hold another shape, not even after a panic.
             let wrong = std::mem::replace(&mut *value, Array::zeros(&leaf.shape, DType::F32));
             fail!("set: shape {:?} does not replace shape {:?}", wrong.shape(), leaf.shape);
+        }
+        if self.requires_grad() && !value.dtype().is_float() {
+            let dtype = value.dtype();
+            *value = value.cast(DType::F32);
+            fail!("set: {} cannot require gradients; only floats can", dtype.name());
         }
         result
     }
@@ -339,6 +355,8 @@ impl Tensor {
         let mut place = leaf.grad();
         *place = Some(match place.take() {
             Some(before) => &before + &grad,
+            // Grad outputs of the caller may carry a graph that nobody asked to keep.
+            None if !is_grad_enabled() && grad.requires_grad() => grad.detach(),
             None => grad,
         });
     }
@@ -358,6 +376,15 @@ impl Tensor {
 
     /// Calls `hook` with the gradient of this tensor whenever it is computed; a tensor that it returns
     /// takes the gradient's place.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let w = tensor([1.0]).requires_grad_();
+    /// let handle = w.register_hook(|grad| Some(grad * 0.5));
+    /// (&w * 4.0).backward();
+    /// assert_eq!(w.grad().unwrap().to_vec::<f32>(), [2.0]);
+    /// handle.remove();
+    /// ```
     ///
     /// # Panics
     /// If the tensor requires no gradient.
@@ -427,6 +454,18 @@ impl From<&Device> for To {
 impl From<Array> for Tensor {
     fn from(array: Array) -> Tensor {
         Tensor::constant(array)
+    }
+}
+
+impl From<&Tensor> for Array {
+    fn from(tensor: &Tensor) -> Array {
+        tensor.array()
+    }
+}
+
+impl From<Tensor> for Array {
+    fn from(tensor: Tensor) -> Array {
+        tensor.array()
     }
 }
 

@@ -38,6 +38,11 @@ macro_rules! binary_op {
                 name: stringify!($name),
                 torch: concat!("torch.", stringify!($name)),
                 sample: |draw| {
+                    if draw.below(4) == 3 {
+                        // One tensor in both places: its gradients meet, and everything is a tie.
+                        let shape = draw.shape(0, 2);
+                        return Sample::new(vec![draw.leaf(&shape, Domain::Positive)], |x| x[0].$name(&x[0]));
+                    }
                     let (a, b) = draw.broadcast_pair();
                     let inputs = vec![draw.leaf(&a, Domain::$a_domain), draw.leaf(&b, Domain::$b_domain)];
                     Sample::new(inputs, |x| x[0].$name(&x[1]))
@@ -81,33 +86,37 @@ binary_op!(Div, div, INPUTS, (Any, NonZero),
 /// a / b, always as floats.
 |saved, grad| grad / saved.input(1), {
     let b = saved.input(1);
-    -(grad * saved.input(0) / (&b * &b))
+    // Not a / (b * b), whose square may overflow.
+    -(grad * (saved.input(0) / &b / &b))
 });
 binary_op!(Pow, pow, ALL, (Positive, Any),
 /// a to the power of b.
 |saved, grad| {
     let (a, b) = (saved.input(0), saved.input(1));
     // b = 0 has slope 0 everywhere, also where a^(b-1) is infinite.
-    where_(&b.eq(0.0), &(grad * 0.0), &(grad * &b * a.pow(&(&b - 1.0))))
+    where_(&b.eq(0.0), &zero(grad), &(grad * &b * a.pow(&(&b - 1.0))))
 }, {
     // 0^b is 0 for every positive b: its logarithm must not turn the slope into NaN.
     let (a, y) = (saved.input(0), saved.output());
-    where_(&a.eq(0.0), &(grad * 0.0), &(grad * &y * a.log()))
+    where_(&a.eq(0.0), &zero(grad), &(grad * &y * a.log()))
 });
 binary_op!(Maximum, maximum, INPUTS, (Any, Any),
     /// The larger of a and b; equal ones share the gradient.
-    |saved, grad| grad * share(&saved.input(0), &saved.input(1)),
-    grad * share(&saved.input(1), &saved.input(0)));
+    |saved, grad| share(grad, &saved.input(0), &saved.input(1)),
+    share(grad, &saved.input(1), &saved.input(0)));
 binary_op!(Minimum, minimum, INPUTS, (Any, Any),
     /// The smaller of a and b; equal ones share the gradient.
-    |saved, grad| grad * share(&saved.input(1), &saved.input(0)),
-    grad * share(&saved.input(0), &saved.input(1)));
+    |saved, grad| share(grad, &saved.input(1), &saved.input(0)),
+    share(grad, &saved.input(0), &saved.input(1)));
 
-/// 1 where a > b, 1/2 where they are equal, else 0.
-fn share(a: &Tensor, b: &Tensor) -> Tensor {
-    let (above, equal) = (a.gt(b), a.eq(b));
-    let dtype = a.dtype().promote(b.dtype());
-    above.to(dtype) + equal.to(dtype) * 0.5
+/// Nothing where a < b, half of the gradient where they are equal, else (also beside NaN) all of it.
+fn share(grad: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    where_(&a.lt(b), &zero(grad), &where_(&a.eq(b), &(grad * 0.5), grad))
+}
+
+/// A zero that broadcasts with a gradient. (A product with 0 would turn infinities into NaN.)
+pub(crate) fn zero(grad: &Tensor) -> Tensor {
+    Tensor::constant(grad.array().scalar_operand(0.0))
 }
 
 /// `a` where the condition (an array, not differentiated) holds, else `b`.
@@ -123,7 +132,7 @@ impl Op for Where {
         self.0.where_(inputs[0], inputs[1])
     }
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        let zero = Tensor::constant(grad.array().scalar_operand(0.0));
+        let zero = zero(grad);
         let condition = Tensor::constant(self.0.clone());
         give.to(0, || where_(&condition, grad, &zero));
         give.to(1, || where_(&condition, &zero, grad));

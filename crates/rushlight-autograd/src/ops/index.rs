@@ -161,11 +161,6 @@ impl Tensor {
     #[track_caller]
     pub fn get(&self, indices: impl Into<Indices>) -> Tensor {
         let indices = indices.into();
-        if let [Index::Array(mask)] = indices.as_slice()
-            && mask.dtype() == DType::Bool
-        {
-            return self.masked_select(&mask.clone().into());
-        }
         let mut out = self.clone();
         for step in index_steps(indices.as_slice(), &self.shape()) {
             out = match step {
@@ -200,6 +195,12 @@ impl Tensor {
 
     /// This tensor with `source`'s places along `dim` added at the places that `index` names.
     ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let y = tensor([1.0, 2.0]).index_add(0, &tensor([1, 1]), &tensor([10.0, 20.0]));
+    /// assert_eq!(y.to_vec::<f32>(), [1.0, 32.0]);
+    /// ```
+    ///
     /// # Panics
     /// If shapes or dtypes do not fit, or a place is out of range.
     #[track_caller]
@@ -208,6 +209,12 @@ impl Tensor {
     }
 
     /// `out[i][j] = x[i][index[i][j]]` for dim 1, and so on.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let x = tensor([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.gather(1, &tensor([[1], [0]])).to_vec::<f32>(), [2.0, 3.0]);
+    /// ```
     ///
     /// # Panics
     /// If the index tensor has another rank, is larger in another dim, or holds a place out of range.
@@ -228,6 +235,13 @@ impl Tensor {
     }
 
     /// This tensor with `out[i][index[i][j]] += source[i][j]` for dim 1, and so on.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let x = tensor([[1.0, 2.0, 3.0]]);
+    /// let y = x.scatter_add(1, &tensor([[2, 2]]), &tensor([[10.0, 20.0]]));
+    /// assert_eq!(y.to_vec::<f32>(), [1.0, 2.0, 33.0]);
+    /// ```
     ///
     /// # Panics
     /// If shapes or dtypes do not fit, or a place is out of range.
@@ -259,6 +273,9 @@ impl Tensor {
     /// If the mask is not bool or does not broadcast.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Tensor {
+        if mask.dtype() != DType::Bool {
+            fail!("masked_fill: the mask is {}, not bool; compare it, as in x.gt(0.0)", mask.dtype().name());
+        }
         crate::ops::where_(mask, &self.array().scalar_operand(value).into(), self)
     }
 
@@ -279,10 +296,19 @@ impl Tensor {
     /// Joins tensors of one shape along a new dim.
     ///
     /// # Panics
-    /// If there is none, or shapes differ.
+    /// If there is none, shapes differ, or the dim is out of range.
     #[track_caller]
     pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
         let Some(first) = tensors.first() else { fail!("stack: an empty list of tensors") };
+        let rank = first.dim() as isize + 1;
+        if !(-rank..rank).contains(&dim) {
+            fail!(
+                "stack: dim {dim} is out of range for tensors of shape {:?}; expected {} to {}",
+                first.shape(),
+                -rank,
+                rank - 1
+            );
+        }
         let mut rows = Vec::with_capacity(tensors.len());
         for (i, tensor) in tensors.iter().enumerate() {
             if tensor.shape() != first.shape() {
@@ -294,7 +320,7 @@ impl Tensor {
             }
             rows.push(tensor.unsqueeze(dim));
         }
-        let dim = if dim < 0 { dim + first.dim() as isize + 1 } else { dim };
+        let dim = if dim < 0 { dim + rank } else { dim };
         Tensor::apply(Cat { dim, name: "stack" }, &rows.iter().collect::<Vec<_>>())
     }
 }

@@ -272,6 +272,11 @@ impl Tensor {
 
     /// Repeats dims of size 1 to the given sizes, and adds dims in front, without copying; -1 keeps a size.
     ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// assert_eq!(tensor([[1], [2]]).expand([-1, 3]).to_vec::<i64>(), [1, 1, 1, 2, 2, 2]);
+    /// ```
+    ///
     /// # Panics
     /// If a size differs and is not 1.
     #[track_caller]
@@ -311,6 +316,12 @@ impl Tensor {
     }
 
     /// Windows of `size` places, `step` apart, along `dim`; the window becomes a new last dim.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let x = tensor([1, 2, 3]).unfold(0, 2, 1);
+    /// assert_eq!(x.to_string(), "tensor([[1, 2],\n        [2, 3]])");
+    /// ```
     ///
     /// # Panics
     /// If the window is larger than the dim or `step` is 0.

@@ -199,13 +199,16 @@ impl Tensor {
         (&centred * &centred).sum() / (self.numel() as f64 - 1.0)
     }
 
-    /// The square root of [`Tensor::var`].
+    /// The square root of [`Tensor::var`]; if all elements are equal the gradient is 0, as in PyTorch.
     ///
     /// # Panics
     /// If the dtype is not a float.
     #[track_caller]
     pub fn std(&self) -> Tensor {
-        self.var().sqrt()
+        let var = self.var();
+        let none = var.eq(0.0);
+        // The root's infinite slope at 0 would make NaN of the variance's 0.
+        var.masked_fill(&none, 1.0).sqrt().masked_fill(&none, 0.0)
     }
 
     /// The product of all elements; integers and bools give `i64`.
@@ -394,7 +397,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
         op: "Extreme",
         name: "amax",
         torch: "torch.amax",
-        sample: |draw| match draw.below(3) {
+        sample: |draw| match draw.below(4) {
             0 => reduced(draw, true, |x, dims, keepdim| match dims {
                 [] => x.max().exp(),
                 dims => x.amax(dims, keepdim).exp(),
@@ -403,6 +406,15 @@ pub(crate) static TABLE: &[OpInfo] = &[
                 [] => x.min().exp(),
                 dims => x.amin(dims, keepdim).exp(),
             }),
+            2 => {
+                // Each extreme stands twice, and both places belong to one input.
+                let shape = draw.full_shape(1, 3);
+                let (dim, largest) = (draw.dim(&shape), draw.coin());
+                Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| {
+                    let twice = Tensor::cat(&[&x[0], &x[0]], dim);
+                    if largest { twice.amax(dim, false).exp() } else { twice.amin(dim, true).exp() }
+                })
+            }
             _ => {
                 let shape = draw.full_shape(0, 3);
                 let (dim, largest) = (draw.dim(&shape), draw.coin());

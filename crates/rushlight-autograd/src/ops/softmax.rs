@@ -3,7 +3,7 @@
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::Array;
+use rushlight_array::{Array, axis, fail};
 
 #[derive(Debug)]
 struct Softmax(isize);
@@ -48,6 +48,45 @@ impl Op for LogSoftmax {
     }
 }
 
+/// log(sum(exp(x))) along a dim, which stays with size 1.
+#[derive(Debug)]
+struct LogSumExp(isize);
+
+impl Op for LogSumExp {
+    fn name(&self) -> &'static str {
+        "logsumexp"
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let x = inputs[0];
+        if !x.dtype().is_float() {
+            fail!(
+                "logsumexp: the dtype is {}, not a float; cast with .to(DType::F32) first",
+                x.dtype().name()
+            );
+        }
+        let along = axis("logsumexp", self.0, x.shape());
+        if x.rank() == 0 {
+            return x.clone();
+        }
+        if x.shape()[along] == 0 {
+            // The logarithm of an empty sum, which has no largest term.
+            return x.sum_dim(self.0, true).log();
+        }
+        // An infinite maximum must not be subtracted from itself.
+        let most = x.amax(self.0, true);
+        let finite = most.abs().lt(&most.scalar_operand(f64::INFINITY));
+        let most = finite.where_(&most, &most.scalar_operand(0.0));
+        x.sub(&most).exp().sum_dim(self.0, true).log().add(&most)
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || grad * (saved.input(0) - saved.output()).exp());
+    }
+}
+
 /// The sum along a dim, which stays.
 fn sum_along(x: &Tensor, dim: isize) -> Tensor {
     if x.dim() == 0 { x.clone() } else { x.sum_dim(dim, true) }
@@ -55,6 +94,11 @@ fn sum_along(x: &Tensor, dim: isize) -> Tensor {
 
 impl Tensor {
     /// exp(x) over its sum along `dim`, without overflow.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// assert_eq!(tensor([[2.0, 2.0], [1e4, 0.0]]).softmax(1).to_vec::<f32>(), [0.5, 0.5, 1.0, 0.0]);
+    /// ```
     ///
     /// # Panics
     /// If the dtype is not a float or the dim is out of range.
@@ -72,16 +116,20 @@ impl Tensor {
         Tensor::apply(LogSoftmax(dim), &[self])
     }
 
-    /// The logarithm of the sum of exp(x) along `dim`, without overflow.
+    /// The logarithm of the sum of exp(x) along `dim`, without overflow; of nothing it is minus infinity.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let sum = tensor([1000.0, 1000.0]).logsumexp(0, false);
+    /// assert!((sum.item() - (1000.0 + 2f64.ln())).abs() < 1e-4);
+    /// ```
     ///
     /// # Panics
-    /// If the dtype is not a float or the dim is empty or out of range.
+    /// If the dtype is not a float or the dim is out of range.
     #[track_caller]
     pub fn logsumexp(&self, dim: isize, keepdim: bool) -> Tensor {
-        // log_softmax(x) = x - logsumexp(x), at any one place along the dim.
-        let (first, second) = (self.narrow(dim, 0, 1), self.log_softmax(dim).narrow(dim, 0, 1));
-        let sum = first - second;
-        if keepdim { sum } else { sum.squeeze_dim(dim) }
+        let sum = Tensor::apply(LogSumExp(dim), &[self]);
+        if keepdim || self.dim() == 0 { sum } else { sum.squeeze_dim(dim) }
     }
 }
 
@@ -120,6 +168,22 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     floats([2, 3]).log_softmax(-3);
                 },
             )]
+        },
+    },
+    OpInfo {
+        op: "LogSumExp",
+        name: "logsumexp",
+        torch: "torch.logsumexp",
+        sample: |draw| along(draw, |x, dim| x.logsumexp(dim, false)),
+        rejects: || {
+            vec![
+                Reject::new("logsumexp: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
+                    floats([2, 3]).logsumexp(2, false);
+                }),
+                Reject::new("logsumexp: the dtype is int64, not a float", || {
+                    integers().logsumexp(0, false);
+                }),
+            ]
         },
     },
 ];

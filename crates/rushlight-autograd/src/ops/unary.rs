@@ -1,6 +1,7 @@
 //! Elementwise functions of one tensor.
 
 use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
 use crate::tensor::Tensor;
@@ -68,13 +69,13 @@ unary_op!(Sign, sign, NonZero, NOTHING,
     ///
     /// # Panics
     /// For bools.
-    |_saved, grad| grad * 0.0);
+    |_saved, grad| grad.zeros_like());
 unary_op!(Floor, floor, Unit, NOTHING,
     /// The nearest integer below; the gradient is 0.
     ///
     /// # Panics
     /// For bools.
-    |_saved, grad| grad * 0.0);
+    |_saved, grad| grad.zeros_like());
 unary_op!(Exp, exp, Any, OUTPUT,
     /// e to the power of each element.
     |saved, grad| grad * saved.output());
@@ -112,7 +113,8 @@ unary_op!(Relu, relu, NonZero, OUTPUT,
 /// For bools.
 |saved, grad| {
     let y = saved.output();
-    where_(&y.gt(0.0), grad, &Tensor::constant(grad.array().scalar_operand(0.0)))
+    // Not `y > 0`: beside NaN the gradient passes, as in PyTorch.
+    where_(&y.le(0.0), &zero(grad), grad)
 });
 
 /// x * factor.
@@ -164,7 +166,7 @@ impl Op for PowScalar {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         // x^0 is constant; its rule would give 0 * inf at x = 0.
         give.to(0, || match self.0 {
-            0.0 => grad * 0.0,
+            0.0 => grad.zeros_like(),
             p => grad * saved.input(0).powf(p - 1.0) * p,
         });
     }
@@ -210,7 +212,7 @@ impl Op for Clamp {
         give.to(0, || {
             let x = saved.input(0);
             let inside = x.gt(self.0).logical_and(&x.lt(self.1));
-            where_(&inside, grad, &(grad * 0.0))
+            where_(&inside, grad, &zero(grad))
         });
     }
 }

@@ -1,7 +1,10 @@
 //! Losses of numbers: yes or no, and squared errors.
 
 use super::Reduction;
+use crate::engine::broadcasts;
 use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::elementwise::zero;
+use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, broadcast_shapes, fail};
@@ -83,9 +86,22 @@ impl BceWithLogits {
     }
 }
 
-/// log(1 + exp(-x)) without overflow.
+/// log(1 + exp(-x)) without overflow, and without losing exp(-x) beside 1.
 fn softplus_of_minus(x: &Array) -> Array {
-    x.neg().relu().add(&x.abs().neg().exp().offset(1.0).log())
+    let small = x.abs().neg().exp();
+    // log(1 + e) as log(u) e / (u - 1): the error that rounding made in u cancels (W. Kahan).
+    let sum = small.offset(1.0);
+    let rest = sum.offset(-1.0);
+    let log = rest.eq(&rest.scalar_operand(0.0)).where_(&small, &sum.log().mul(&small).div(&rest));
+    x.neg().relu().add(&log)
+}
+
+/// The same as a tensor with a slope, also of second order, that is right everywhere: `|x|` and `relu` have
+/// none at 0.
+fn slope_of_positives(x: &Tensor) -> Tensor {
+    let below = x.lt(0.0);
+    let size = where_(&below, &-x, x);
+    -size.sigmoid().log() + where_(&below, &-x, &zero(x))
 }
 
 impl Op for BceWithLogits {
@@ -123,8 +139,7 @@ impl Op for BceWithLogits {
         });
         give.to(1, || {
             let slope = match &self.pos_weight {
-                // log(1 + exp(-x)) = -log(sigmoid(x))
-                Some(p) => -x.sigmoid().log() * Tensor::constant(p.offset(-1.0)) - &x,
+                Some(p) => slope_of_positives(&x) * Tensor::constant(p.offset(-1.0)) - &x,
                 None => -&x,
             };
             &grad * slope
@@ -143,6 +158,14 @@ impl Op for MseLoss {
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         broadcast_shapes("mse_loss", inputs[0].shape(), inputs[1].shape());
+        let [a, b] = [inputs[0].dtype(), inputs[1].dtype()];
+        if !a.is_float() && !b.is_float() {
+            fail!(
+                "mse_loss: input and target are {} and {}; one must be a float, cast with .to(DType::F32)",
+                a.name(),
+                b.name()
+            );
+        }
         let error = inputs[0].sub(inputs[1]);
         self.0.array(&error.mul(&error))
     }
@@ -175,6 +198,20 @@ fn check_same_shape(op: &str, input: &Tensor, target: &Tensor) {
     }
 }
 
+/// The factors of an option, which must broadcast to the losses.
+#[track_caller]
+fn factors(op: &str, name: &str, factors: Option<&Tensor>, input: &Tensor) -> Option<Array> {
+    let factors = factors?;
+    if !broadcasts(&factors.shape(), &input.shape()) {
+        fail!(
+            "{op}: {name} shape {:?} does not broadcast to input shape {:?}",
+            factors.shape(),
+            input.shape()
+        );
+    }
+    Some(factors.array())
+}
+
 /// Binary cross entropy of probabilities with targets between 0 and 1, averaged.
 ///
 /// Shape: input and target of one shape -> a scalar.
@@ -195,7 +232,7 @@ pub fn binary_cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
 /// As [`binary_cross_entropy`], with options.
 ///
 /// # Panics
-/// As [`binary_cross_entropy`].
+/// As [`binary_cross_entropy`]; also if the weight does not broadcast to the input.
 #[track_caller]
 pub fn binary_cross_entropy_with(input: &Tensor, target: &Tensor, options: &BceOptions) -> Tensor {
     check_same_shape("binary_cross_entropy", input, target);
@@ -208,7 +245,7 @@ pub fn binary_cross_entropy_with(input: &Tensor, target: &Tensor, options: &BceO
              apply sigmoid, or use binary_cross_entropy_with_logits"
         );
     }
-    let weight = options.weight.as_ref().map(Tensor::array);
+    let weight = factors("binary_cross_entropy", "weight", options.weight.as_ref(), input);
     Tensor::apply(BinaryCrossEntropy { weight, reduction: options.reduction }, &[input, target])
 }
 
@@ -227,7 +264,7 @@ pub fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor) -> Tens
 /// As [`binary_cross_entropy_with_logits`], with options.
 ///
 /// # Panics
-/// As [`binary_cross_entropy_with_logits`].
+/// As [`binary_cross_entropy_with_logits`]; also if a weight does not broadcast to the input.
 #[track_caller]
 pub fn binary_cross_entropy_with_logits_with(
     input: &Tensor,
@@ -235,9 +272,10 @@ pub fn binary_cross_entropy_with_logits_with(
     options: &BceWithLogitsOptions,
 ) -> Tensor {
     check_same_shape("binary_cross_entropy_with_logits", input, target);
+    let name = "binary_cross_entropy_with_logits";
     let op = BceWithLogits {
-        weight: options.weight.as_ref().map(Tensor::array),
-        pos_weight: options.pos_weight.as_ref().map(Tensor::array),
+        weight: factors(name, "weight", options.weight.as_ref(), input),
+        pos_weight: factors(name, "pos_weight", options.pos_weight.as_ref(), input),
         reduction: options.reduction,
     };
     Tensor::apply(op, &[input, target])
@@ -248,7 +286,7 @@ pub fn binary_cross_entropy_with_logits_with(
 /// Shape: input and target that broadcast -> a scalar.
 ///
 /// # Panics
-/// If the shapes do not broadcast.
+/// If the shapes do not broadcast, or neither is a float.
 #[track_caller]
 pub fn mse_loss(input: &Tensor, target: &Tensor) -> Tensor {
     mse_loss_with(input, target, Reduction::Mean)
@@ -257,7 +295,7 @@ pub fn mse_loss(input: &Tensor, target: &Tensor) -> Tensor {
 /// The squared differences, reduced.
 ///
 /// # Panics
-/// If the shapes do not broadcast.
+/// If the shapes do not broadcast, or neither is a float.
 #[track_caller]
 pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
     Tensor::apply(MseLoss(reduction), &[input, target])

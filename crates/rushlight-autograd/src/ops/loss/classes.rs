@@ -105,6 +105,8 @@ impl Op for CrossEntropy {
             };
             let slope = &probs - Tensor::constant(self.one_hot(&probs.array()));
             let grad = match self.reduction {
+                // The mean of no rows is NaN, but its gradient 0, as in PyTorch.
+                Reduction::Mean if self.share().is_infinite() => grad.zeros_like(),
                 Reduction::Mean => grad * self.share(),
                 Reduction::Sum => grad.clone(),
                 Reduction::None => grad.unsqueeze(1),
@@ -177,7 +179,7 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
             Some(weight) => &log_probs * weight,
             None => log_probs,
         };
-        let even = -weighted.sum_dim(1, false) * rows.mask() / classes;
+        let even = rows.counted(-weighted.sum_dim(1, false) / classes);
         hard * (1.0 - smoothing) + even * smoothing
     };
     rows.reduce(&losses, options.reduction)
@@ -193,6 +195,7 @@ fn soft_cross_entropy(input: &Tensor, target: &Tensor, options: &CrossEntropyOpt
             target.shape()
         );
     }
+    check_float("cross_entropy", input);
     let axis = if input.dim() == 1 { 0 } else { 1 };
     let classes = input.size(axis);
     let target = target * (1.0 - options.label_smoothing) + options.label_smoothing / classes as f64;
@@ -251,6 +254,7 @@ impl Rows {
         if wanted != expected {
             fail!("{op}: input shape {shape:?} needs targets of shape {expected:?}, not {wanted:?}");
         }
+        check_float(op, input);
         if !target.dtype().is_int() {
             fail!("{op}: targets are {}; class numbers must be integers, as int64", target.dtype().name());
         }
@@ -293,6 +297,12 @@ impl Rows {
             Some(weight) => losses * weight,
             None => losses,
         };
+        self.counted(losses)
+    }
+
+    /// The losses of the rows, those of ignored ones 0. They are chosen, not multiplied by 0: an infinite
+    /// loss must not turn into NaN.
+    fn counted(&self, losses: Tensor) -> Tensor {
         match &self.counts {
             Some(counts) => where_(&counts.clone().into(), &losses, &losses.zeros_like()),
             None => losses,
@@ -314,13 +324,20 @@ impl Rows {
     }
 }
 
+#[track_caller]
+fn check_float(op: &str, input: &Tensor) {
+    if !input.dtype().is_float() {
+        fail!("{op}: the input is {}, not a float; cast with .to(DType::F32) first", input.dtype().name());
+    }
+}
+
 /// Targets as one dim, with ignored ones set to 0, and which of them count.
 #[track_caller]
 fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Array, Option<Array>) {
     let target = target.cast(DType::I64).reshape([-1]);
     let values = target.to_vec::<i64>();
     let bad = |&t: &i64| t != ignore_index && (t < 0 || t >= classes as i64);
-    if let Some(place) = values.iter().position(|t| bad(t)) {
+    if let Some(place) = values.iter().position(bad) {
         fail!(
             "{op}: target {} (sample {place}) is out of range for {classes} classes; expected 0 to {}",
             values[place],

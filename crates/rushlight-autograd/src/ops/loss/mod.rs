@@ -28,6 +28,7 @@ pub enum Reduction {
 }
 
 impl Reduction {
+    #[track_caller]
     fn array(self, losses: &Array) -> Array {
         match self {
             Reduction::Mean => losses.mean(),
@@ -36,6 +37,7 @@ impl Reduction {
         }
     }
 
+    #[track_caller]
     fn tensor(self, losses: &Tensor) -> Tensor {
         match self {
             Reduction::Mean => losses.mean(),
