@@ -125,9 +125,9 @@ fn toy(args: &Args) {
 
 /// Images as rows of floats from -1 to 1, and labels.
 fn mnist(folder: &Path, images: &str, labels: &str) -> Result<(Tensor, Tensor)> {
-    let x = idx::read(&folder.join(images))?;
+    let x = idx::read(folder.join(images))?;
     let x = x.reshape([-1, 784]).to(DType::F32) / 255.0;
-    let y = idx::read(&folder.join(labels))?.to(DType::I64);
+    let y = idx::read(folder.join(labels))?.to(DType::I64);
     Ok(((x - 0.5) / 0.5, y))
 }
 

@@ -8,6 +8,7 @@ use rushlight::prelude::*;
 use rushlight::{GradOptions, PrintOptions, grad_with, randint, set_print_options, tensor_as, zeros};
 use safetensors::SafeTensors;
 use serde_json::Value;
+use std::fmt::Display;
 
 const SEEDS: &str = include_str!("../golden/seeds.json");
 static TENSORS: &[u8] = include_bytes!("../golden/seeds.safetensors");
@@ -86,8 +87,8 @@ fn check(record: &Value, got: &Tensor, want: &Value) {
 }
 
 #[track_caller]
-fn check_text(got: impl ToString, want: &Value) {
-    assert_eq!(got.to_string(), want.as_str().unwrap());
+fn check_text(got: impl Display, want: &Value) {
+    assert_eq!(format!("{got}"), want.as_str().unwrap());
 }
 
 struct NeuralNetwork {

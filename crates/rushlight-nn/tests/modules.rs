@@ -47,8 +47,7 @@ fn block() -> Block {
 #[test]
 fn names_follow_the_fields() {
     let names: Vec<String> = block().named_parameters().into_iter().map(|(name, _)| name).collect();
-    let expected =
-        ["first.weight", "first.bias", "rest.0.weight", "rest.0.bias", "rest.1.weight", "gate"];
+    let expected = ["first.weight", "first.bias", "rest.0.weight", "rest.0.bias", "rest.1.weight", "gate"];
     assert_eq!(names, expected);
     let state: Vec<String> = block().state_dict().into_iter().map(|(name, _)| name).collect();
     assert_eq!(state[..6], expected);
@@ -228,5 +227,9 @@ fn losses_as_modules_equal_the_functions() {
     assert!(BCELoss::default().forward(&p, &t).equal(&F::binary_cross_entropy(&p, &t)));
     let logits = BCEWithLogitsLoss::default().forward(&p, &t);
     assert!(logits.equal(&F::binary_cross_entropy_with_logits(&p, &t)));
-    assert!(MSELoss::with(F::Reduction::Sum).forward(&p, &t).equal(&F::mse_loss_with(&p, &t, F::Reduction::Sum)));
+    assert!(MSELoss::with(F::Reduction::Sum).forward(&p, &t).equal(&F::mse_loss_with(
+        &p,
+        &t,
+        F::Reduction::Sum
+    )));
 }

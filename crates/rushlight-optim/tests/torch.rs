@@ -63,7 +63,11 @@ fn trajectories_match_pytorch() {
             optimizer.step();
             for (p, after) in parameters.iter().zip(step["after"].as_array().unwrap()) {
                 let want = array(floats(after).unwrap(), &p.shape(), dtype);
-                assert!(p.array().allclose(&want, rtol, rtol), "step {i} of {}: {p} is not {want}", record["options"]);
+                assert!(
+                    p.array().allclose(&want, rtol, rtol),
+                    "step {i} of {}: {p} is not {want}",
+                    record["options"]
+                );
             }
         }
     }
@@ -109,7 +113,9 @@ fn half_precision_parameters_are_stepped_in_f32() {
 }
 
 #[test]
-#[should_panic(expected = "SGD: nesterov with momentum 0 and dampening 0; it needs a momentum and no dampening")]
+#[should_panic(
+    expected = "SGD: nesterov with momentum 0 and dampening 0; it needs a momentum and no dampening"
+)]
 fn nesterov_needs_a_momentum() {
     let w = tensor([1.0]).requires_grad_();
     SGD::new([&w], 0.1).nesterov(true).step();
