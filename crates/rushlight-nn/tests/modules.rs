@@ -7,7 +7,7 @@ use rushlight_nn::functional as F;
 use rushlight_nn::*;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The default generator is the process's; tests that seed it take turns.
+/// The default generator is the process's, and every layer draws from it: the tests take turns.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,6 +46,7 @@ fn block() -> Block {
 
 #[test]
 fn names_follow_the_fields() {
+    let _turn = alone();
     let names: Vec<String> = block().named_parameters().into_iter().map(|(name, _)| name).collect();
     let expected = ["first.weight", "first.bias", "rest.0.weight", "rest.0.bias", "rest.1.weight", "gate"];
     assert_eq!(names, expected);
@@ -57,6 +58,7 @@ fn names_follow_the_fields() {
 
 #[test]
 fn a_shared_parameter_counts_once() {
+    let _turn = alone();
     struct Tied {
         a: Parameter,
         b: Parameter,
@@ -70,6 +72,7 @@ fn a_shared_parameter_counts_once() {
 
 #[test]
 fn printing_nests_and_shows_extra_options() {
+    let _turn = alone();
     let text = "Block(
   width=3
   (first): Linear(in_features=2, out_features=3, bias=True)
@@ -169,6 +172,7 @@ fn initial_values_are_pytorchs() {
 
 #[test]
 fn a_failed_load_changes_nothing_and_a_good_one_everything() {
+    let _turn = alone();
     let (a, b) = (block(), block());
     let before = a.first.weight.to_vec::<f32>();
     let mut state = b.state_dict();
@@ -186,6 +190,7 @@ fn a_failed_load_changes_nothing_and_a_good_one_everything() {
 
 #[test]
 fn casts_keep_the_cells_that_an_optimiser_holds() {
+    let _turn = alone();
     let net = block();
     let parameters = net.parameters();
     net.to(To::DType(DType::F64));
@@ -197,6 +202,7 @@ fn casts_keep_the_cells_that_an_optimiser_holds() {
 
 #[test]
 fn frozen_parameters_get_no_gradient() {
+    let _turn = alone();
     let net = sequential![Linear::new(2, 2), Linear::new(2, 1)];
     net.get::<Linear>(0).requires_grad_(false);
     net.forward(&tensor([[1.0, 2.0]])).sum().backward();
@@ -209,6 +215,7 @@ fn frozen_parameters_get_no_gradient() {
 
 #[test]
 fn gradcheck_works_on_a_module() {
+    let _turn = alone();
     let net = sequential![Linear::new(3, 4), Tanh, Linear::new(4, 2), Softmax::new(-1)];
     net.to(To::DType(DType::F64));
     let x = tensor_as([[0.1, -0.4, 0.7], [0.9, 0.2, -0.3]], DType::F64).requires_grad_();
@@ -217,6 +224,7 @@ fn gradcheck_works_on_a_module() {
 
 #[test]
 fn losses_as_modules_equal_the_functions() {
+    let _turn = alone();
     let (x, y) = (tensor([[0.2, -1.0, 3.0], [0.0, 0.5, -0.5]]), tensor([2, 0]));
     let options = F::CrossEntropyOptions { label_smoothing: 0.1, ..Default::default() };
     let module = CrossEntropyLoss::with(options.clone());
