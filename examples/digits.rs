@@ -16,13 +16,13 @@ and C. Kaynak, UCI, CC BY 4.0), with a fifth of them held out, and tests it on t
 
 Usage: cargo run --release --example digits [-- OPTIONS]
 
-  --epochs N        passes through the training data (default 40)
+  --epochs N        passes through the training data (default 60)
   --workers N       worker threads of the loader (default 0); the numbers stay the same
   --seed N          seed of weights, split and shuffles (default 1)
   --quick           4 epochs";
 
 fn options() -> std::result::Result<Option<(usize, usize, u64)>, String> {
-    let (mut epochs, mut workers, mut seed) = (40, 0, 1);
+    let (mut epochs, mut workers, mut seed) = (60, 0, 1);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || {
@@ -75,13 +75,12 @@ fn run(epochs: usize, workers: usize, seed: u64) -> Result<()> {
     println!("{model}\n{} parameters\n", model.num_parameters());
 
     let mut optimizer = Adam::new(model.parameters(), 1e-3);
-    let style = ProgressStyle::with_template("epoch {prefix:>3} {bar:30} {pos:>3}/{len} {msg}");
+    let bar = ProgressBar::new((epochs * train_loader.len()) as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} batches, {msg}, {eta} left") {
+        bar.set_style(style);
+    }
     let start = Instant::now();
-    for epoch in 0..epochs {
-        let bar = ProgressBar::new(train_loader.len() as u64).with_prefix((epoch + 1).to_string());
-        if let Ok(style) = &style {
-            bar.set_style(style.clone());
-        }
+    for epoch in 1..=epochs {
         model.train();
         let (mut sum, mut count) = (0.0, 0);
         for batch in &train_loader {
@@ -92,21 +91,16 @@ fn run(epochs: usize, workers: usize, seed: u64) -> Result<()> {
             optimizer.step();
             sum += loss.item() * labels.len() as f64;
             count += labels.len();
-            bar.set_message(format!("loss {:.4}", sum / count as f64));
             bar.inc(1);
         }
-        bar.finish_and_clear();
-        let last = epoch + 1 == epochs;
-        if epoch % 5 == 0 || last {
-            let test = accuracy(&model, test_loader.iter())?;
-            println!(
-                "epoch {:>3}  loss {:.4}  test accuracy {:.2} %",
-                epoch + 1,
-                sum / count as f64,
-                100.0 * test
-            );
+        let loss = sum / count as f64;
+        bar.set_message(format!("epoch {epoch}/{epochs}, loss {loss:.4}"));
+        if epoch % 5 == 1 || epoch == epochs {
+            let test = 100.0 * accuracy(&model, test_loader.iter())?;
+            bar.suspend(|| println!("epoch {epoch:>3}  loss {loss:.4}  test accuracy {test:.2} %"));
         }
     }
+    bar.finish_and_clear();
     println!("\n{epochs} epochs took {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
 }

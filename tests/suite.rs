@@ -2,6 +2,8 @@
 
 #[path = "suite/determinism.rs"]
 mod determinism;
+#[path = "suite/digits.rs"]
+mod digits;
 #[path = "suite/messages.rs"]
 mod messages;
 #[path = "suite/texts.rs"]
