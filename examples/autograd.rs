@@ -3,7 +3,6 @@
 //! `cargo run --example autograd`
 
 use rushlight::prelude::*;
-use rushlight::{GradOptions, grad_with};
 
 const HELP: &str = "Logistic regression of one point and its gradients, after the PyTorch texts.
 

@@ -3,7 +3,6 @@
 //! `cargo run --example tensors`
 
 use rushlight::prelude::*;
-use rushlight::{arange, device};
 
 const HELP: &str = "The tensor tour of the PyTorch texts.
 

@@ -2,9 +2,8 @@
 //!
 //! `cargo run --release --example toy_classifier`
 
-use rushlight::data::TensorDataset;
+use rushlight::Result;
 use rushlight::prelude::*;
-use rushlight::{PrintOptions, Result, set_print_options};
 use std::process::ExitCode;
 
 const HELP: &str = "Trains the toy classifier of the PyTorch texts and prints what they print.
@@ -14,6 +13,24 @@ Usage: cargo run --release --example toy_classifier [-- OPTIONS]
   --keep-last       keep the last, smaller batch, as text 001 does (others drop it)
   --workers N       load the data with N worker threads (default 0); the numbers stay the same
   --chacha          draw from rushlight's own generator instead of PyTorch's";
+
+struct ToyDataset {
+    features: Tensor,
+    labels: Tensor,
+}
+
+impl Dataset for ToyDataset {
+    type Item = (Tensor, Tensor);
+
+    // To access one record.
+    fn get(&self, index: usize) -> Result<(Tensor, Tensor)> {
+        Ok((self.features.get(index), self.labels.get(index)))
+    }
+
+    fn len(&self) -> usize {
+        self.labels.size(0)
+    }
+}
 
 struct NeuralNetwork {
     layers: Sequential,
@@ -43,7 +60,7 @@ impl Module for NeuralNetwork {
 }
 
 /// The share of samples whose largest logit is that of their class.
-fn compute_accuracy(model: &NeuralNetwork, loader: &DataLoader<TensorDataset>) -> Result<f64> {
+fn compute_accuracy(model: &NeuralNetwork, loader: &DataLoader<ToyDataset>) -> Result<f64> {
     model.eval();
     let (mut correct, mut total_examples) = (0.0, 0);
     for batch in loader {
@@ -62,12 +79,13 @@ fn run(keep_last: bool, workers: usize, chacha: bool) -> Result<()> {
     let x_test = tensor([[-0.8, 2.8], [2.6, -1.6]]);
     let y_test = tensor([0, 1]);
 
-    let train_loader = DataLoader::new(TensorDataset::new(x_train.clone(), y_train.clone()))
+    let train_loader = DataLoader::new(ToyDataset { features: x_train.clone(), labels: y_train.clone() })
         .batch_size(2)
         .shuffle(true)
         .drop_last(!keep_last)
         .num_workers(workers);
-    let test_loader = DataLoader::new(TensorDataset::new(x_test, y_test)).batch_size(2).num_workers(workers);
+    let test_loader =
+        DataLoader::new(ToyDataset { features: x_test, labels: y_test }).batch_size(2).num_workers(workers);
 
     if chacha {
         manual_seed(123);
@@ -116,31 +134,38 @@ fn run(keep_last: bool, workers: usize, chacha: bool) -> Result<()> {
     Ok(())
 }
 
-fn main() -> ExitCode {
+/// `(keep_last, workers, chacha)`, or nothing if help is asked for.
+fn options() -> std::result::Result<Option<(bool, usize, bool)>, String> {
     let (mut keep_last, mut workers, mut chacha) = (false, 0, false);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--help" => {
-                println!("{HELP}");
-                return ExitCode::SUCCESS;
-            }
+            "--help" => return Ok(None),
             "--keep-last" => keep_last = true,
             "--chacha" => chacha = true,
-            "--workers" => match args.next().as_deref().map(str::parse) {
-                Some(Ok(n)) => workers = n,
-                other => {
-                    eprintln!("--workers needs a number, not {other:?}");
-                    return ExitCode::from(2);
-                }
-            },
-            other => {
-                eprintln!("unknown option {other}\n\n{HELP}");
-                return ExitCode::from(2);
+            "--workers" => {
+                let text = args.next().ok_or("--workers needs a number")?;
+                workers = text.parse().map_err(|_| format!("--workers needs a number, not '{text}'"))?;
             }
+            other => return Err(format!("unknown option {other}\n\n{HELP}")),
         }
     }
-    match run(keep_last, workers, chacha) {
+    Ok(Some((keep_last, workers, chacha)))
+}
+
+fn main() -> ExitCode {
+    let result = match options() {
+        Ok(None) => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Some((keep_last, workers, chacha))) => run(keep_last, workers, chacha),
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -176,7 +176,7 @@ fn full_batch(args: &Args) {
     let draw =
         |shape: [usize; 2]| Tensor::new_leaf(Array::normal(shape, 0.0, 0.01, DType::F32, &generator), true);
     let (w, w2) = (draw([2, 100]), draw([100, 3]));
-    let (b, b2) = (rushlight::zeros(100).requires_grad_(), rushlight::zeros(3).requires_grad_());
+    let (b, b2) = (zeros(100).requires_grad_(), zeros(3).requires_grad_());
     let mut optimizer = SGD::new([&w, &w2, &b, &b2], 1.0);
     let iterations = args.times(10_000);
     let start = Instant::now();

@@ -2,10 +2,9 @@
 //! the caller's line, and inside a model the module.
 
 use crate::alone;
-use rushlight::data::TensorDataset;
 use rushlight::nn::{self, CrossEntropyLoss, Dropout, Flatten, Softmax};
 use rushlight::prelude::*;
-use rushlight::{arange, cat, device, full, grad, randint, stack, tensor_as, where_, zeros};
+use rushlight::{full, tensor_as, where_};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
@@ -96,7 +95,7 @@ fn wrong_calls_say_what_is_wrong_and_where() {
         x.sum().backward() => "backward: element 0 of tensors does not require grad and does not have a grad_fn; no input of it was marked with requires_grad_()";
         (leaf * 2.0).backward() => "backward: grad can be implicitly created only for scalar outputs, but output 0 has shape [2]; sum it, or give grad_outputs";
         grad(&[&leaf.sum()], &[&tensor([1.0]).requires_grad_()]) => "grad: the outputs do not depend on input 0 of shape [1]; set allow_unused for zeros";
-        leaf.set(&zeros(2).array()) => "set: a leaf that requires grad is being changed in place; do it inside of no_grad";
+        leaf.set(zeros(2)) => "set: a leaf that requires grad is being changed in place; do it inside of no_grad";
         leaf.set_grad(Some(zeros(3))) => "set_grad: a gradient of shape [3] for a leaf of shape [2]";
         arange(0, 5, 0) => "arange: step 0 does not lead from 0 to 5";
         randint(5, 5, 3) => "randint: low 5 must be below high 5";

@@ -2,10 +2,9 @@
 //! `../golden/seeds.json`.
 
 use crate::alone;
-use rushlight::data::TensorDataset;
 use rushlight::nn::{self, Tanh};
 use rushlight::prelude::*;
-use rushlight::{GradOptions, PrintOptions, grad_with, randint, set_print_options, tensor_as, zeros};
+use rushlight::tensor_as;
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::fmt::Display;
@@ -495,4 +494,36 @@ fn the_spirals_network_matches_numpy_as_long_as_chaos_allows() {
     let scores = (x.matmul(&w) + &b).relu().matmul(&w2) + &b2;
     let right = scores.argmax(1).eq(&y).sum().item() / 300.0;
     assert!(right > 0.9, "accuracy {right}");
+}
+
+#[test]
+fn lines_of_the_texts_can_be_written_as_they_read() {
+    let _turn = alone();
+    // correct += torch.sum(compare); total += len(compare); (correct / total).item()
+    let compare = tensor([true, false, true, true]);
+    let mut correct = tensor(0.0);
+    correct += compare.sum();
+    assert_eq!((correct / compare.len() as f64).item(), 0.75);
+    // self.features[index] with a usize, x[0:n], probs[range(n), y]
+    let (x, n) = (tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), 2usize);
+    assert_eq!(x.get(n).to_vec::<f32>(), [5.0, 6.0]);
+    assert_eq!(x.get(0..n).shape(), [2, 2]);
+    assert_eq!(x.get((&arange(0, x.len(), 1), &tensor([1, 0, 1]))).to_vec::<f32>(), [2.0, 3.0, 6.0]);
+    // model.to(device); x.to(device)
+    let cpu = device("cpu").unwrap();
+    let model = Linear::new(2, 1);
+    model.to(&cpu);
+    assert_eq!(x.to(cpu.clone()).device(), cpu);
+    // for f in net.parameters(): f.data.sub_(f.grad.data * learning_rate)
+    model.forward(&x).sum().backward();
+    let before = model.weight.to_vec::<f32>();
+    no_grad(|| {
+        for mut f in model.parameters() {
+            let step = f.grad().unwrap() * 0.01;
+            f -= step;
+        }
+    });
+    // The gradient of the sum is the column sums 9 and 12, times 0.01.
+    let moved: Vec<f32> = before.iter().zip(model.weight.to_vec::<f32>()).map(|(a, b)| a - b).collect();
+    assert!((moved[0] - 0.09).abs() < 1e-6 && (moved[1] - 0.12).abs() < 1e-6, "{moved:?}");
 }

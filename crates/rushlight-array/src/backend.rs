@@ -45,7 +45,7 @@ pub enum Unary {
     Offset(f64),
     /// x to a fixed power.
     Power(f64),
-    /// x moved into low..=high; NaN stays NaN.
+    /// x moved into low..=high; NaN stays NaN. For floats a bound may be NaN, and then all results are.
     Clamp(f64, f64),
 }
 
@@ -174,7 +174,7 @@ pub trait Backend: Send + Sync + Debug {
     /// The array in another dtype.
     fn cast(&self, x: &Array, dtype: DType) -> Array;
 
-    /// An array like `x` filled with one value.
+    /// A new array of this shape and dtype, filled with one value.
     fn fill(&self, shape: &[usize], dtype: DType, value: crate::Scalar) -> Array;
 
     /// An elementwise function of a compute-type array.

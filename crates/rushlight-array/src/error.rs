@@ -26,8 +26,8 @@ pub enum Error {
     Sample {
         /// The sample's index in the data set.
         index: usize,
-        /// The data set's own error, or the message of its panic.
-        reason: String,
+        /// The data set's own error, or a text with the message of its panic.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -36,6 +36,11 @@ impl Error {
     pub fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Error::Invalid { what: what.into(), reason: reason.into() }
     }
+
+    /// An [`Error::Sample`] from an error of any type, or from a text.
+    pub fn sample(index: usize, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Sample { index, source: source.into() }
+    }
 }
 
 impl fmt::Display for Error {
@@ -43,7 +48,7 @@ impl fmt::Display for Error {
         match self {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Error::Invalid { what, reason } => write!(f, "{what}: {reason}"),
-            Error::Sample { index, reason } => write!(f, "sample {index}: {reason}"),
+            Error::Sample { index, source } => write!(f, "sample {index}: {source}"),
         }
     }
 }
@@ -52,7 +57,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io { source, .. } => Some(source),
-            _ => None,
+            Error::Sample { source, .. } => Some(&**source),
+            Error::Invalid { .. } => None,
         }
     }
 }

@@ -52,4 +52,10 @@ macro_rules! scalar_from {
         }
     )*};
 }
-scalar_from!(f64 => Float, f32 => Float, i64 => Int, i32 => Int, u8 => Int, bool => Bool);
+scalar_from!(f64 => Float, f32 => Float, i64 => Int, i32 => Int, i16 => Int, i8 => Int, u8 => Int, u32 => Int, bool => Bool);
+
+impl From<usize> for Scalar {
+    fn from(v: usize) -> Self {
+        Scalar::Int(i64::try_from(v).unwrap_or(i64::MAX))
+    }
+}

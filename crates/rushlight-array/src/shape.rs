@@ -1,3 +1,4 @@
+use crate::dtype::DType;
 use crate::fail;
 use smallvec::SmallVec;
 use std::fmt;
@@ -43,6 +44,19 @@ impl Shape {
             numel = product;
         }
         numel
+    }
+
+    /// Checks that a block of this many elements of a dtype can be asked for, before anything is.
+    #[track_caller]
+    pub(crate) fn check_bytes(&self, op: &str, dtype: DType) {
+        let (numel, size) = (self.numel(), dtype.size());
+        if numel > isize::MAX as usize / size {
+            fail!(
+                "{op}: shape {self:?} of {} needs {numel} x {size} bytes; a block may have at most {}",
+                dtype.name(),
+                isize::MAX
+            );
+        }
     }
 
     /// The number of dimensions.

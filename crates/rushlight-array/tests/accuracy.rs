@@ -135,3 +135,23 @@ fn dividing_by_minus_zero_gives_minus_infinity() {
     let x = Array::new([1.0]);
     assert_eq!(x.div(&x.scalar_operand(-0.0)).to_vec::<f32>(), [-INF]);
 }
+
+#[test]
+fn a_bound_that_is_no_number_makes_all_elements_none() {
+    // torch.tensor([1., 2.]).clamp(min=nan) is tensor([nan, nan]).
+    for dtype in [DType::F32, DType::F64, DType::F16, DType::I64] {
+        let x = Array::new([1, 2]).cast(dtype);
+        for (low, high) in [(f64::NAN, 5.0), (0.0, f64::NAN)] {
+            assert!(x.clamp(low, high).cast(DType::F64).to_vec::<f64>().iter().all(|v| v.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn integers_stay_integers_between_whole_bounds_and_become_f32_between_others() {
+    let x = Array::from_vec(vec![0u8, 1, 2, 3], 4);
+    let whole = x.clamp(-5.0, 2.0);
+    assert_eq!((whole.dtype(), whole.to_vec::<u8>()), (DType::U8, vec![0, 1, 2, 2]));
+    assert_eq!(x.clamp(1.0, f64::INFINITY).to_vec::<u8>(), [1, 1, 2, 3]);
+    assert_eq!(x.clamp(0.5, 2.5).to_vec::<f32>(), [0.5, 1.0, 2.0, 2.5]);
+}

@@ -5,6 +5,7 @@ mod delegate;
 use delegate::Delegate;
 use rushlight_array::backend::{AdamStep, SgdStep};
 use rushlight_array::{Array, Backend, Cpu, DType, Device, Index};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Values between -3 and 3, none of them round.
 fn values(shape: &[usize], seed: usize, dtype: DType) -> Array {
@@ -153,4 +154,26 @@ fn steps_leave_shared_arrays_alone() {
     Cpu.sgd_step(&step, &mut w, &Array::new([2.0, 2.0]), None);
     assert_eq!(w.to_vec::<f32>(), [0.0, 1.0]);
     assert_eq!(before.to_vec::<f32>(), [1.0, 2.0]);
+}
+
+/// The kernels of the product are unsafe, and the trait is public: shapes that do not fit must panic, not be
+/// read or written outside of their blocks.
+#[test]
+fn products_of_operands_that_do_not_fit_panic() {
+    let ones = |shape: [usize; 2]| Array::ones(shape, DType::F32);
+    // A layout of 64 rows of 64 over a block that holds fewer elements.
+    let square_over = |len: usize| {
+        let (block, _) = Array::ones([len], DType::F32).into_parts();
+        Array::from_parts(block, ones([64, 64]).layout().clone())
+    };
+    let pairs = [
+        (ones([4, 5_000_000]), ones([2, 64])),
+        (ones([64, 2]), ones([64, 64])),
+        (square_over(64), ones([64, 64])),
+        (ones([64, 64]), square_over(64 * 63)),
+    ];
+    for (a, b) in pairs {
+        let product = catch_unwind(AssertUnwindSafe(|| Cpu.matmul(&a, &b)));
+        assert!(product.is_err(), "{:?} x {:?}", a.shape(), b.shape());
+    }
 }

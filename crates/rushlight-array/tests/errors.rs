@@ -4,7 +4,7 @@ mod delegate;
 
 use delegate::Delegate;
 use rushlight_array::random::Generator;
-use rushlight_array::{Array, DType, Index, set_num_threads};
+use rushlight_array::{Array, DType, HostBuffer, Index, set_num_threads};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
 use std::sync::Once;
@@ -73,11 +73,17 @@ fn creation_names_the_values() {
     wrong!(Array::arange(0.0, f64::INFINITY, 1.0) => "arange: step 1 does not lead from 0 to inf; it must be finite");
     wrong!(Array::uniform([2], 0.0, 1.0, DType::I64, &g) => "uniform: values of int64 cannot be drawn");
     wrong!(Array::normal([2], 0.0, 1.0, DType::Bool, &g) => "normal: values of bool cannot be drawn");
-    wrong!(Array::uniform([2], 2.0, 1.0, DType::F32, &g) => "uniform");
-    wrong!(Array::normal([2], 0.0, -1.0, DType::F64, &g) => "normal");
+    wrong!(Array::uniform([2], 2.0, 1.0, DType::F32, &g) => "uniform: low 2.0 must not be above high 1.0");
+    wrong!(Array::normal([2], 0.0, -1.0, DType::F64, &g) => "normal: std -1.0 must be at least 0");
     wrong!(Array::randint(5, 5, [2], &g) => "randint");
     wrong!(Array::bernoulli([2], 1.5, &g) => "1.5");
     wrong!(Array::zeros([1 << 40, 1 << 40], DType::U8) => "shape [1099511627776, 1099511627776] holds more elements");
+    wrong!(Array::zeros([1 << 61], DType::F32) => "full: shape [2305843009213693952] of float32 needs 2305843009213693952 x 4 bytes; a block may have at most");
+    wrong!(Array::build([1usize << 60], |_: &mut [i64]| ()) => "build: shape [1152921504606846976] of int64 needs");
+    wrong!(Array::uniform([1usize << 61], 0.0, 1.0, DType::BF16, &g) => "uniform: shape [2305843009213693952] of float32 needs");
+    wrong!(Array::randint(0, 5, [1usize << 60], &g) => "randint: shape [1152921504606846976] of int64 needs");
+    wrong!(Array::bernoulli([1usize << 63], 0.5, &g) => "bernoulli: shape [9223372036854775808] of bool needs");
+    wrong!(HostBuffer::new(DType::F64, usize::MAX) => "host buffer: 18446744073709551615 elements of float64 are more than can be addressed");
     wrong!(set_num_threads(0) => "set_num_threads: 0 threads");
 }
 

@@ -1,8 +1,9 @@
 //! Backward: gradients flow from a heap ordered by node id, newest first. Since ids rise with creation,
-//! all gradients of a node have arrived when its turn comes. No recursion and no maps.
+//! all gradients of a node have arrived when its turn comes. No recursion, and no map: only `grad`, which
+//! must know the nodes between outputs and inputs, finds them with one beforehand.
 
 use crate::hooks;
-use crate::mode::NoGradGuard;
+use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
 use crate::op::{Gradients, Saved};
 use crate::tensor::Tensor;
@@ -24,6 +25,10 @@ pub struct GradOptions {
     /// Keep what the graph saved, for another backward pass through it. Implied by `create_graph`.
     pub retain_graph: bool,
     /// Record the backward pass itself, for derivatives of the gradients.
+    ///
+    /// With [`Tensor::backward_with`] this makes a cycle: the leaf holds its `grad`, which holds a graph,
+    /// which holds the leaf. As PyTorch warns, that memory lasts until [`Tensor::zero_grad`] clears the
+    /// gradient; [`grad_with`] makes none.
     pub create_graph: bool,
     /// In [`grad_with`]: give zeros, instead of an error, for an input that the outputs do not depend on.
     pub allow_unused: bool,
@@ -139,7 +144,7 @@ impl Run<'_> {
         self.keep(cell.id, &grad);
         if matches!(self.target, Target::Leaves) {
             leaf.accumulate(grad);
-            for hook in cell.post_hooks.all() {
+            for hook in cell.post_hooks() {
                 hook(leaf);
             }
         }
@@ -290,7 +295,7 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: &GradOptions)
     };
     start("grad", outputs, options, &mut run);
     {
-        let _mode = NoGradGuard::set(options.create_graph);
+        let _mode = GradModeGuard::set(options.create_graph);
         run.run();
     }
     let Target::Wanted(_, grads) = run.target else { unreachable!("set above") };
@@ -335,7 +340,7 @@ impl Tensor {
             target: Target::Leaves,
         };
         start("backward", &[self], options, &mut run);
-        let _mode = NoGradGuard::set(options.create_graph);
+        let _mode = GradModeGuard::set(options.create_graph);
         run.run();
     }
 }

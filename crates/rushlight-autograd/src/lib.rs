@@ -23,6 +23,7 @@ mod create;
 mod engine;
 mod gradcheck;
 mod hooks;
+mod leaf;
 mod mode;
 mod node;
 mod op;
@@ -37,9 +38,10 @@ pub use create::{
 pub use engine::{GradOptions, grad, grad_with};
 pub use gradcheck::{Gradcheck, gradcheck, gradgradcheck};
 pub use hooks::HookHandle;
-pub use mode::{NoGradGuard, enable_grad, is_grad_enabled, no_grad};
+pub use mode::{GradModeGuard, enable_grad, is_grad_enabled, no_grad};
 pub use op::{Gradients, Op, Saved, Saves};
-pub use tensor::{Tensor, To};
+pub use ops::cast::To;
+pub use tensor::Tensor;
 
 /// The arrays below the tensors.
 pub use rushlight_array as array;

@@ -10,27 +10,35 @@ use std::sync::Arc;
 /// memory until the backward pass.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Saves {
+    /// All inputs, however many there are.
+    all: bool,
+    /// Else these: a bit for each.
     inputs: u32,
     output: bool,
 }
 
 impl Saves {
     /// Nothing: the rule needs the incoming gradient alone.
-    pub const NOTHING: Saves = Saves { inputs: 0, output: false };
+    pub const NOTHING: Saves = Saves { all: false, inputs: 0, output: false };
     /// The result.
-    pub const OUTPUT: Saves = Saves { inputs: 0, output: true };
+    pub const OUTPUT: Saves = Saves { all: false, inputs: 0, output: true };
     /// All inputs.
-    pub const INPUTS: Saves = Saves { inputs: u32::MAX, output: false };
+    pub const INPUTS: Saves = Saves { all: true, inputs: 0, output: false };
     /// All inputs and the result.
-    pub const ALL: Saves = Saves { inputs: u32::MAX, output: true };
+    pub const ALL: Saves = Saves { all: true, inputs: 0, output: true };
 
-    /// The first `n` inputs, at most 31.
+    /// The first `n` inputs.
+    ///
+    /// # Panics
+    /// If `n` is more than 31.
+    #[track_caller]
     pub const fn first(n: u32) -> Saves {
-        Saves { inputs: (1 << n) - 1, output: false }
+        assert!(n < 32, "Saves::first: at most 31 inputs; use Saves::INPUTS for all");
+        Saves { all: false, inputs: (1 << n) - 1, output: false }
     }
 
     fn has_input(self, i: usize) -> bool {
-        i < 32 && self.inputs >> i & 1 == 1
+        self.all || (i < 32 && self.inputs >> i & 1 == 1)
     }
 }
 
@@ -75,7 +83,7 @@ pub trait Op: Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Computes the result. It may keep by-products in `self` for the backward rule, but only such that
-    /// the rule does not need for second derivatives.
+    /// the rule does not need for second derivatives. A large one should go through [`Op::by_product`].
     ///
     /// # Panics
     /// If the inputs do not fit; the message starts with the op's name.
@@ -85,6 +93,13 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// What the backward rule reads through [`Saved`].
     fn saves(&self) -> Saves {
         Saves::NOTHING
+    }
+
+    /// An array that `forward` computed on the way and the backward rule reads by [`Saved::by_product`].
+    /// Called once, after `forward`; unlike a field of the operation, the recorder frees it with the rest
+    /// of what the graph saved.
+    fn by_product(&mut self) -> Option<Array> {
+        None
     }
 
     /// Gives each input that needs one its gradient, from the gradient of the result.
@@ -123,14 +138,14 @@ impl Saved<'_> {
     /// If the op does not save this input.
     #[track_caller]
     pub fn input(&self, i: usize) -> Tensor {
+        assert!(self.node.op.saves().has_input(i), "{}: input {i} is not saved", self.node.op.name());
+        self.tracked(i, self.arrays[self.saved_before(i)].clone())
+    }
+
+    /// The number of saved inputs before input `i`: they lie first, then the output and the by-product.
+    fn saved_before(&self, i: usize) -> usize {
         let saves = self.node.op.saves();
-        assert!(saves.has_input(i), "{}: input {i} is not saved", self.node.op.name());
-        let place = (0..i).filter(|&j| saves.has_input(j)).count();
-        let array = self.arrays[place].clone();
-        match &self.node.inputs[i].edge {
-            Some(edge) if is_grad_enabled() => Tensor::tracked(array, edge.clone()),
-            _ => Tensor::constant(array),
-        }
+        (0..i).filter(|&j| saves.has_input(j)).count()
     }
 
     /// The result. It is tracked when a second derivative is wanted.
@@ -140,11 +155,44 @@ impl Saved<'_> {
     #[track_caller]
     pub fn output(&self) -> Tensor {
         assert!(self.node.op.saves().output, "{}: the output is not saved", self.node.op.name());
-        let array = self.arrays.last().expect("the output was saved").clone();
+        let array = self.arrays[self.saved_before(self.len())].clone();
         if is_grad_enabled() {
             Tensor::tracked(array, Edge::Node(Arc::clone(self.node)))
         } else {
             Tensor::constant(array)
+        }
+    }
+
+    /// What [`Op::by_product`] gave, as a constant.
+    ///
+    /// # Panics
+    /// If it gave nothing.
+    #[track_caller]
+    pub fn by_product(&self) -> Tensor {
+        Tensor::constant(self.by_product_array().clone())
+    }
+
+    /// The by-product in the place of an input: tracked as if it were that input's value, which is right if
+    /// the rule has the same derivatives at both.
+    #[track_caller]
+    pub(crate) fn by_product_as_input(&self, i: usize) -> Tensor {
+        self.tracked(i, self.by_product_array().clone())
+    }
+
+    #[track_caller]
+    fn by_product_array(&self) -> &Array {
+        let place = self.saved_before(self.len()) + usize::from(self.node.op.saves().output);
+        match self.arrays.get(place) {
+            Some(array) => array,
+            None => panic!("{}: there is no by-product", self.node.op.name()),
+        }
+    }
+
+    /// An array as the value of an input.
+    fn tracked(&self, i: usize, array: Array) -> Tensor {
+        match &self.node.inputs[i].edge {
+            Some(edge) if is_grad_enabled() => Tensor::tracked(array, edge.clone()),
+            _ => Tensor::constant(array),
         }
     }
 
@@ -213,7 +261,13 @@ impl Tensor {
     /// If the op rejects its inputs.
     #[track_caller]
     pub fn apply<O: Op>(mut op: O, inputs: &[&Tensor]) -> Tensor {
-        let arrays: SmallVec<[Array; 3]> = inputs.iter().map(|t| t.array()).collect();
+        // Another thread may set a leaf meanwhile: one that stands twice is read once.
+        let mut arrays: SmallVec<[Array; 3]> = SmallVec::with_capacity(inputs.len());
+        for (i, tensor) in inputs.iter().enumerate() {
+            let before =
+                if tensor.is_cell() { inputs[..i].iter().position(|other| other.is(tensor)) } else { None };
+            arrays.push(before.map_or_else(|| tensor.array(), |j| arrays[j].clone()));
+        }
         let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
         let output = op.forward(&views);
         drop(views);
@@ -234,6 +288,7 @@ impl Tensor {
         if saves.output {
             saved.push(output.clone());
         }
+        saved.extend(op.by_product());
         let node = Arc::new(Node::new(Box::new(op), places, saved));
         Tensor::tracked(output, Edge::Node(node))
     }

@@ -2,9 +2,39 @@
 //!
 //! Numbers are `f64` or `i64` alone: with one float type the compiler knows what `x * 2.0 * y` means.
 
+use crate::mode::is_grad_enabled;
 use crate::tensor::Tensor;
-use rushlight_array::Scalar;
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use rushlight_array::{Scalar, fail};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+/// `a += b` and its kin: `f.set(f - g * lr)` for a leaf cell, a new value for every other tensor.
+macro_rules! assign_operator {
+    ($trait:ident, $method:ident, $operator:tt, $($other:ty),*) => {$(
+        impl $trait<$other> for Tensor {
+            /// # Panics
+            /// If this is a leaf that requires a gradient and recording is on: do it inside of
+            /// [`no_grad`](crate::no_grad). Also as the operator itself.
+            #[track_caller]
+            fn $method(&mut self, other: $other) {
+                if !self.is_cell() {
+                    *self = &*self $operator other;
+                    return;
+                }
+                if is_grad_enabled() && self.requires_grad() {
+                    fail!(
+                        "{}: a leaf that requires grad is being changed in place; do it inside of no_grad",
+                        stringify!($method)
+                    );
+                }
+                self.set(&*self $operator other);
+            }
+        }
+    )*};
+}
+assign_operator!(AddAssign, add_assign, +, &Tensor, Tensor, f64, i64);
+assign_operator!(SubAssign, sub_assign, -, &Tensor, Tensor, f64, i64);
+assign_operator!(MulAssign, mul_assign, *, &Tensor, Tensor, f64, i64);
+assign_operator!(DivAssign, div_assign, /, &Tensor, Tensor, f64, i64);
 
 macro_rules! operator {
     ($trait:ident, $method:ident, $scalar:ident, $reversed:ident) => {

@@ -5,7 +5,7 @@
 use crate::ops;
 use crate::tensor::Tensor;
 use rushlight_array::random::Generator;
-use rushlight_array::{Array, DType, Shape};
+use rushlight_array::{Array, DType, Device, Shape};
 use std::fmt;
 
 /// What is known of one operation.
@@ -83,6 +83,9 @@ impl fmt::Debug for Reject {
 pub enum Domain {
     /// Anywhere in -2..2.
     Any,
+    /// Anywhere in -2..2 and no two equal, also not because dims are expanded: where elements are compared
+    /// with each other.
+    Distinct,
     /// At least 0.2 away from zero.
     NonZero,
     /// 0.3..2.
@@ -98,13 +101,19 @@ pub struct Draw<'a> {
     choices: &'a [u32],
     next: usize,
     values: Generator,
+    device: Device,
 }
 
 impl<'a> Draw<'a> {
-    /// A source of samples; the same choices give the same samples.
+    /// A source of samples on the CPU; the same choices give the same samples.
     pub fn new(choices: &'a [u32]) -> Self {
+        Draw::on(choices, &Device::cpu())
+    }
+
+    /// A source of samples on a device: those of [`Draw::new`] in another place.
+    pub fn on(choices: &'a [u32], device: &Device) -> Self {
         let seed = choices.iter().fold(7u64, |s, &c| s.wrapping_mul(31).wrapping_add(u64::from(c)));
-        Draw { choices, next: 0, values: Generator::new(seed) }
+        Draw { choices, next: 0, values: Generator::new(seed), device: device.clone() }
     }
 
     /// A number below `n`.
@@ -168,7 +177,7 @@ impl<'a> Draw<'a> {
     }
 
     fn values(&mut self, shape: &[usize], domain: Domain) -> Array {
-        match self.below(4) {
+        match self.below(5) {
             1 if shape.len() > 1 => {
                 let swapped: Vec<usize> = shape.iter().rev().copied().collect();
                 let dims: Vec<isize> = (0..shape.len() as isize).rev().collect();
@@ -185,19 +194,25 @@ impl<'a> Draw<'a> {
                 wide[last] *= 2;
                 self.dense(&wide, domain).step(last as isize, 0, shape[last], 2)
             }
+            4 if !shape.is_empty() && domain != Domain::Distinct => {
+                let mut one = shape.to_vec();
+                let dim = self.below(shape.len());
+                one[dim] = 1;
+                self.dense(&one, domain).expand(shape)
+            }
             _ => self.dense(shape, domain),
         }
     }
 
-    /// Distinct values, so that no two are equal where an operation compares them.
+    /// Distinct values.
     fn dense(&mut self, shape: &[usize], domain: Domain) -> Array {
         let n: usize = shape.iter().product();
         let order = self.values.randperm(n);
         let value = |i: i64| {
-            // Evenly spread, in random order, with a little noise from the generator's permutation.
+            // Evenly spread and in random order; the noise added below keeps two samples from being equal.
             let u = (i as f64 + 0.5) / n as f64;
             match domain {
-                Domain::Any => 4.0 * u - 2.0,
+                Domain::Any | Domain::Distinct => 4.0 * u - 2.0,
                 Domain::Positive => 0.3 + 1.7 * u,
                 Domain::Unit => 0.1 + 0.8 * u,
                 Domain::NonZero if u < 0.5 => -2.0 + 3.6 * u,
@@ -207,13 +222,24 @@ impl<'a> Draw<'a> {
         let mut noise = vec![0.0; n];
         self.values.uniform_f64(&mut noise, 0.0, 0.3 / n.max(1) as f64);
         let values: Vec<f64> = order.iter().zip(noise).map(|(&i, e)| value(i) + e).collect();
-        Array::from_vec(values, shape)
+        self.here(&Array::from_vec(values, shape))
+    }
+
+    /// An array on the device of the samples.
+    fn here(&self, array: &Array) -> Array {
+        array.to_device(&self.device)
     }
 
     /// Indices below `size`, `i64`.
     pub fn index(&mut self, shape: &[usize], size: usize) -> Array {
         let n: usize = shape.iter().product();
-        Array::from_vec((0..n).map(|_| self.below(size) as i64).collect::<Vec<i64>>(), shape)
+        let values: Vec<i64> = (0..n).map(|_| self.below(size) as i64).collect();
+        self.integers(values, shape)
+    }
+
+    /// Integers of your choice, `i64`.
+    pub fn integers(&self, values: Vec<i64>, shape: &[usize]) -> Array {
+        self.here(&Array::from_vec(values, shape))
     }
 
     /// The numbers `0..n` in some order, `i64`.
@@ -224,11 +250,12 @@ impl<'a> Draw<'a> {
     /// A mask of a shape.
     pub fn mask(&mut self, shape: &[usize]) -> Array {
         let n: usize = shape.iter().product();
-        Array::from_vec((0..n).map(|_| self.coin()).collect::<Vec<bool>>(), shape)
+        let values: Vec<bool> = (0..n).map(|_| self.coin()).collect();
+        self.here(&Array::from_vec(values, shape))
     }
 }
 
-/// Wrong calls of a function of one float tensor.
+/// For operations that have no wrong calls.
 pub(crate) fn no_rejects() -> Vec<Reject> {
     Vec::new()
 }

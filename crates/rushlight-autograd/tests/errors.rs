@@ -3,8 +3,8 @@
 use rushlight_autograd::array::{Array, DType, Index};
 use rushlight_autograd::ops::*;
 use rushlight_autograd::{
-    GradOptions, Gradients, Op, Saved, Tensor, arange, grad, grad_with, gradcheck, gradgradcheck, randint,
-    tensor,
+    GradOptions, Gradients, Op, Saved, Tensor, arange, grad, grad_with, gradcheck, gradgradcheck, no_grad,
+    randint, tensor,
 };
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -255,6 +255,18 @@ fn indexing_and_losses() {
             let options = BceWithLogitsOptions { pos_weight, ..BceWithLogitsOptions::default() };
             binary_cross_entropy_with_logits_with(&f(&[2]), &f(&[2]), &options)
         }),
+        wrong!("binary_cross_entropy: input NaN is not between 0 and 1", {
+            binary_cross_entropy(&f(&[2]).log().log(), &f(&[2]))
+        }),
+        wrong!("binary_cross_entropy: weight of shape [2] requires a gradient", {
+            let options = BceOptions { weight: Some(leaf(&[2])), ..BceOptions::default() };
+            binary_cross_entropy_with(&f(&[2]), &f(&[2]), &options)
+        }),
+        wrong!("binary_cross_entropy_with_logits: pos_weight of shape [1] requires a gradient", {
+            let pos_weight = Some(leaf(&[1]));
+            let options = BceWithLogitsOptions { pos_weight, ..BceWithLogitsOptions::default() };
+            binary_cross_entropy_with_logits_with(&f(&[2]), &f(&[2]), &options)
+        }),
         wrong!("mse_loss: shapes [2] and [3] do not broadcast", mse_loss(&f(&[2]), &f(&[3]))),
         wrong!("mse_loss: ", mse_loss_with(&i(&[1]), &i(&[2]), Reduction::Mean)),
     ]);
@@ -272,14 +284,21 @@ fn leaves_and_backward() {
         wrong!("requires_grad_: a tensor computed by MulBackward0", (leaf(&[1]) * 2.0).requires_grad_()),
         wrong!("requires_grad_: only tensors", Tensor::new_leaf(i(&[1]).array(), true)),
         wrong!("set_requires_grad: this tensor is not a leaf", f(&[1]).set_requires_grad(true)),
-        wrong!("set: a leaf that requires grad is being changed in place", leaf(&[1]).set(&f(&[1]).array())),
-        wrong!("set: this tensor is not a leaf", f(&[1]).update(|_| ())),
-        wrong!("set: shape [2] does not replace shape [1]", leaf(&[1]).set(&f(&[2]).array())),
+        wrong!("set: a leaf that requires grad is being changed in place", leaf(&[1]).set(f(&[1]))),
+        wrong!("update: this tensor is not a leaf", f(&[1]).update(|_| ())),
+        wrong!("update: a leaf that requires grad is being changed", leaf(&[1]).update(|_| ())),
+        wrong!("set: this tensor is not a leaf", f(&[1]).set(f(&[1]))),
+        wrong!("set: shape [2] does not replace shape [1]", no_grad(|| leaf(&[1]).set(f(&[2])))),
         wrong!("set_grad: this tensor is not a leaf", f(&[1]).set_grad(None)),
         wrong!(
             "set_grad: a gradient of shape [2] for a leaf of shape [1]",
             leaf(&[1]).set_grad(Some(f(&[2])))
         ),
+        wrong!("set_grad: a gradient of int64 for a leaf of float32", leaf(&[1]).set_grad(Some(i(&[1])))),
+        wrong!("update: this leaf is read inside of its own update", {
+            let buffer = Tensor::new_leaf(f(&[1]).array(), false);
+            buffer.update(|_| buffer.dtype())
+        }),
         wrong!("retain_grad: this tensor does not require a gradient", f(&[1]).retain_grad()),
         wrong!("register_hook: this tensor does not", f(&[1]).register_hook(|_| None)),
         wrong!("only leaves that require", f(&[1]).register_post_accumulate_grad_hook(|_| ())),

@@ -7,6 +7,12 @@ use std::sync::Arc;
 /// Worker threads share a data set, so it is `Send + Sync`. `get` reads the world (files, a network) and
 /// therefore returns a result; a panic in it is also reported by the loader, with the sample's index.
 ///
+/// **Random numbers.** While a loader makes a sample, the default generator of that thread is the sample's own
+/// stream, [`SampleSeed::generator`]. So `rand`, `dropout` and the like may be used in `get`: what they draw
+/// depends on the loader's generator and the sample alone, for every number of workers. In PyTorch such draws
+/// come from the process's generator with 0 workers and from each worker's with more. A `manual_seed` in
+/// `get` holds for that one sample; threads that `get` starts itself draw from the process-wide generator.
+///
 /// ```
 /// use rushlight_array::{Error, Result};
 /// use rushlight_data::{DataLoader, Dataset};
@@ -44,8 +50,8 @@ pub trait Dataset: Send + Sync {
 
     /// The sample as a loader asks for it: with a seed for random numbers, which most data sets ignore.
     ///
-    /// A data set that augments its samples implements this one too. A data set that wraps another passes the
-    /// seed on.
+    /// A data set that augments its samples with a generator of its own choice implements this one too; `rand`
+    /// and its kin need only `get`. A data set that wraps another passes the seed on.
     ///
     /// # Errors
     /// If the sample cannot be read.
@@ -103,9 +109,11 @@ impl SampleSeed {
         SampleSeed { base: base.into(), place: place as u64, index: index as u64 }
     }
 
-    /// A new generator of the base seed's kind: stream (`Augment`, place modulo 2^24, index modulo 2^32).
+    /// A new generator, at the start of its stream, of the base seed's kind: stream (`Augment`, place modulo 2^24, index modulo 2^32).
     ///
-    /// It is made here and not before, since most samples need none.
+    /// It is made here and not before, since most samples need none. In a loader the sample's default generator
+    /// begins at the same place of the same stream: a data set that draws from both gets the same numbers
+    /// twice, so use one of the two.
     pub fn generator(self) -> Generator {
         Generator::new(self.base).stream(Purpose::Augment, self.place % (1 << 24), self.index % (1 << 32))
     }

@@ -1,6 +1,6 @@
 use crate::collate::CollateFn;
 use crate::dataset::{Dataset, SampleSeed};
-use rushlight_array::random::Seed;
+use rushlight_array::random::{Seed, with_default_generator};
 use rushlight_array::{Error, Result};
 use std::any::Any;
 use std::ops::Range;
@@ -30,7 +30,7 @@ impl<D: Dataset, C: CollateFn<D::Item>> Epoch<D, C> {
                 Err(error) => return Some(Err(error)),
             }
         }
-        Some(self.collate(samples, &self.order[places]))
+        Some(self.collate(samples, places))
     }
 
     /// The places in the order that batch `number` covers.
@@ -44,15 +44,22 @@ impl<D: Dataset, C: CollateFn<D::Item>> Epoch<D, C> {
         let seed = SampleSeed::new(self.seed, place, index);
         // A data set that panicked may be in any state, but it has a lock around what it changes: it is
         // `Sync`.
-        match catch_unwind(AssertUnwindSafe(|| self.dataset.get_random(index, seed))) {
-            Ok(Ok(sample)) => Ok(sample),
-            Ok(Err(error)) => Err(Error::Sample { index, reason: error.to_string() }),
-            Err(panic) => Err(Error::Sample { index, reason: message(&*panic) }),
+        match catch_unwind(AssertUnwindSafe(|| {
+            with_default_generator(move || seed.generator(), || self.dataset.get_random(index, seed))
+        })) {
+            Ok(sample) => sample.map_err(|error| Error::sample(index, error)),
+            Err(panic) => Err(Error::sample(index, message(&*panic))),
         }
     }
 
-    fn collate(&self, samples: Vec<D::Item>, indices: &[usize]) -> Result<C::Batch> {
-        catch_unwind(AssertUnwindSafe(|| self.collate.batch(samples, indices))).unwrap_or_else(|panic| {
+    fn collate(&self, samples: Vec<D::Item>, places: Range<usize>) -> Result<C::Batch> {
+        // The stream of an index that no sample has in a data set of any size that fits memory.
+        let seed = SampleSeed::new(self.seed, places.start, u32::MAX as usize);
+        let indices = &self.order[places];
+        catch_unwind(AssertUnwindSafe(|| {
+            with_default_generator(move || seed.generator(), || self.collate.batch(samples, indices))
+        }))
+        .unwrap_or_else(|panic| {
             Err(Error::invalid(format!("collate of samples {indices:?}"), message(&*panic)))
         })
     }

@@ -13,6 +13,14 @@ use std::sync::Arc;
 /// from the default generator, and a shuffled epoch costs it two `random_i64`. Neither batch size nor worker
 /// count changes a number.
 ///
+/// Draws from the default generator inside of [`get`](Dataset::get) come from the sample's own stream, those
+/// inside of a collate function from the batch's, and cost the default generator nothing. PyTorch does so with
+/// workers (one stream for each worker); with 0 workers it draws from the default generator itself.
+///
+/// The sampler draws at `iter()` with workers, since they begin at once, and in the first `next()` without.
+/// So a draw from the same generator between the two changes the order with 0 workers, but not with
+/// workers; as in PyTorch.
+///
 /// ```
 /// use rushlight_data::{DataLoader, from_fn};
 /// let loader = DataLoader::new(from_fn(5, |i| Ok((i as f32, i)))).batch_size(2).num_workers(2);

@@ -105,7 +105,7 @@ impl Rows for Tensor {
 
     #[track_caller]
     fn row(&self, index: usize) -> Tensor {
-        // A record is made only where a gradient needs one; the plain view takes half the time.
+        // A record for the gradient is made only where one is needed.
         if self.requires_grad() {
             return self.select(0, index as isize);
         }

@@ -293,6 +293,56 @@ fn augmentation_is_the_same_for_every_worker_count_and_batch_size_and_new_in_eac
     }
 }
 
+/// A data set and a collate function that know nothing of seeds draw from the default generator, while this
+/// thread draws from it too.
+#[test]
+fn draws_from_the_default_generator_in_samples_and_batches_are_the_same_for_every_worker_count() {
+    let _alone = alone();
+    let draw = || default_generator().random_i64();
+    let run = |seed: Seed, workers| {
+        let generator = manual_seed(seed);
+        let loader = DataLoader::new(from_fn(9, move |_| Ok([draw(), draw()]))).batch_size(2).shuffle(true);
+        let loader = loader.num_workers(workers).collate(move |samples| Ok((samples, draw())));
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            for batch in &loader {
+                seen.push((batch.unwrap(), generator.random_i64()));
+            }
+        }
+        seen
+    };
+    for seed in [Seed::from(7), Seed::from(TorchSeed(7))] {
+        let expected = run(seed, 0);
+        let mut numbers: Vec<i64> = Vec::new();
+        for ((samples, batch), between) in &expected {
+            numbers.extend(samples.concat().iter().chain([batch, between]));
+        }
+        // Two epochs of nine samples with two draws each, and five batches with one draw in and one after it.
+        assert_eq!(numbers.len(), 2 * (9 * 2 + 5 * 2));
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 56, "all differ");
+        for workers in [1, 4] {
+            assert_eq!(run(seed, workers), expected, "{workers} workers");
+        }
+    }
+}
+
+#[test]
+fn a_sample_that_seeds_the_default_generator_seeds_its_own_alone() {
+    let _alone = alone();
+    for workers in [0, 2] {
+        let generator = manual_seed(1);
+        let dataset = from_fn(3, |_| Ok(manual_seed(5).random_i64()));
+        let seen =
+            DataLoader::new(dataset).batch_size(3).num_workers(workers).iter().next().unwrap().unwrap();
+        assert_eq!(seen.to_vec::<i64>(), vec![Generator::new(5).random_i64(); 3]);
+        let fresh = Generator::new(1);
+        fresh.random_i64();
+        assert_eq!(generator.state(), fresh.state());
+    }
+}
+
 #[test]
 fn a_sample_visited_twice_in_an_epoch_gets_two_seeds() {
     let twice = DistributedSampler::new(1, 2, 0).shuffle(false);

@@ -22,10 +22,10 @@ fn read_to_failure<D: Dataset<Item = usize> + 'static>(dataset: D, workers: usiz
     loop {
         match epoch.next().expect("there is a failure") {
             Ok(_) => good += 1,
-            Err(Error::Sample { index, reason }) => {
+            Err(Error::Sample { index, source }) => {
                 assert!(epoch.next().is_none() && epoch.next().is_none(), "an error ends the epoch");
                 assert_eq!(epoch.size_hint(), (0, Some(0)));
-                return (good, index, reason);
+                return (good, index, source.to_string());
             }
             Err(other) => panic!("an unexpected error: {other}"),
         }
@@ -58,6 +58,16 @@ fn an_error_in_a_sample_arrives_in_its_place_and_names_the_sample() {
         let dataset = from_fn(20, |i| if i == 8 { Err(Error::invalid("a.png", "cut off")) } else { Ok(i) });
         assert_eq!(read_to_failure(dataset, workers), (4, 8, "a.png: cut off".to_string()));
     }
+}
+
+#[test]
+fn the_error_of_a_sample_is_kept_as_the_source() {
+    let dataset = from_fn(1, |_| Err::<usize, _>(Error::invalid("a.png", "cut off")));
+    let error = loader(dataset, 1).iter().next().unwrap().unwrap_err();
+    let source = std::error::Error::source(&error).expect("there is a source");
+    let kept = matches!(source.downcast_ref(), Some(Error::Invalid { what, .. }) if what == "a.png");
+    assert!(kept, "{source}");
+    assert_eq!(error.to_string(), "sample 0: a.png: cut off");
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Module for LeakyReLU {
     }
 
     fn extra_repr(&self) -> String {
-        format!("negative_slope={}", self.negative_slope)
+        format!("negative_slope={:?}", self.negative_slope)
     }
 }
 

@@ -42,6 +42,6 @@ impl Module for Dropout {
     }
 
     fn extra_repr(&self) -> String {
-        format!("p={}, inplace=False", self.p)
+        format!("p={:?}, inplace=False", self.p)
     }
 }

@@ -3,7 +3,7 @@
 
 use rushlight_array::random::default_generator;
 use rushlight_array::{Array, Device, fail};
-use rushlight_autograd::{Tensor, no_grad};
+use rushlight_autograd::{GradModeGuard, Tensor};
 
 /// Which number of neighbours keeps its variance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +42,10 @@ pub fn calculate_gain(nonlinearity: Nonlinearity, slope: f64) -> f64 {
     }
 }
 
+#[track_caller]
 fn set(tensor: &Tensor, value: &Array) {
-    no_grad(|| tensor.set(&value.to_device(&tensor.device())));
+    let _mode = GradModeGuard::no_grad();
+    tensor.set(value.to_device(&tensor.device()));
 }
 
 /// Values drawn evenly from `[low, high)`.

@@ -2,7 +2,7 @@ use crate::state;
 use crate::walk::{Item, Walk};
 use rushlight_array::context::{self, Frame};
 use rushlight_array::{Array, Result, fail};
-use rushlight_autograd::{Tensor, To, no_grad};
+use rushlight_autograd::{GradModeGuard, Tensor, To};
 use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
@@ -111,16 +111,20 @@ pub trait Module: Fields {
         set_mode(self, false);
     }
 
-    /// Moves or casts all parameters and buffers, in place; casts leave integers alone.
-    fn to(&self, to: To) {
-        Walk::through(self, &mut |_, item| {
-            match item {
-                Item::Parameter(parameter) => convert(parameter, &to),
-                Item::Buffer(buffer) => convert(buffer, &to),
-                _ => {}
-            }
-            true
-        });
+    /// Moves or casts all parameters, their gradients and buffers, in place; casts leave integers alone:
+    /// `model.to(&device)`, `model.to(DType::F64)`.
+    #[track_caller]
+    fn to(&self, to: impl Into<To>)
+    where
+        Self: Sized,
+    {
+        self.move_to(&to.into());
+    }
+
+    /// As [`Module::to`], also for a `dyn Module`.
+    #[track_caller]
+    fn move_to(&self, to: &To) {
+        move_all(self, to);
     }
 
     /// All parameters and buffers by their qualified names, as constants that later steps do not change.
@@ -157,12 +161,18 @@ fn set_mode(module: &(impl Module + ?Sized), training: bool) {
     });
 }
 
-fn convert(tensor: &Tensor, to: &To) {
-    if matches!(to, To::DType(_)) && !tensor.dtype().is_float() {
-        return;
+#[track_caller]
+fn move_all(module: &(impl Module + ?Sized), to: &To) {
+    for tensor in state::cells(module).into_iter().map(|(_, tensor)| tensor) {
+        if matches!(to, To::DType(_)) && !tensor.dtype().is_float() {
+            continue;
+        }
+        let grad = tensor.grad();
+        let _mode = GradModeGuard::no_grad();
+        tensor.set_grad(None);
+        tensor.set(tensor.detach().to(to.clone()));
+        tensor.set_grad(grad.map(|grad| grad.to(to.clone())));
     }
-    let converted = no_grad(|| tensor.detach().to(to.clone()).array());
-    no_grad(|| tensor.set(&converted));
 }
 
 /// A tensor that learns: a leaf that requires a gradient. It prints as PyTorch's `Parameter`.

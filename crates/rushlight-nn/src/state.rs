@@ -42,13 +42,14 @@ pub(crate) fn load_state_dict(module: &(impl Module + ?Sized), state: &[(String,
         ));
     }
     for (name, cell) in cells {
-        let value = find(&name).expect("none is missing").to(cell.dtype()).to(&cell.device());
-        no_grad(|| cell.set(&value.array()));
+        let value = find(&name).expect("none is missing").to(cell.dtype()).to(cell.device());
+        no_grad(|| cell.set(value));
     }
     Ok(())
 }
 
-fn cells(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
+/// All parameters and buffers, by name; a shared one under each of its names.
+pub(crate) fn cells(module: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
     let mut cells = Vec::new();
     Walk::through(module, &mut |name, item| {
         match item {

@@ -61,7 +61,19 @@ impl<'a> Walk<'a> {
 
 /// What may stand in a module: parameters, buffers, modules, options and lists of these, and plain data.
 ///
-/// A bare `Tensor` may not: say whether it is a [`Parameter`] or a [`Buffer`].
+/// A bare `Tensor` may not: say whether it is a [`Parameter`] or a [`Buffer`]. For plain data of your own, one line
+/// says that there is nothing to show:
+///
+/// ```
+/// use rushlight_nn::{Field, Walk};
+/// enum Padding {
+///     Same,
+///     Valid,
+/// }
+/// impl Field for Padding {
+///     fn accept(&self, _: &str, _: &mut Walk<'_>) {}
+/// }
+/// ```
 pub trait Field {
     /// Shows this field to a walk.
     fn accept(&self, name: &str, walk: &mut Walk<'_>);
@@ -103,11 +115,30 @@ impl Field for Path {
     }
 }
 
-impl<F: Field> Field for Vec<F> {
+/// A module that stands in several places: its weights are shared.
+impl<M: Module> Field for Arc<M> {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        walk.module(name, &**self);
+    }
+}
+
+impl<F: Field> Field for [F] {
     fn accept(&self, name: &str, walk: &mut Walk<'_>) {
         for (i, field) in self.iter().enumerate() {
             field.accept(&format!("{name}.{i}"), walk);
         }
+    }
+}
+
+impl<F: Field> Field for Vec<F> {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        self.as_slice().accept(name, walk);
+    }
+}
+
+impl<F: Field, const N: usize> Field for [F; N] {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
+        self.as_slice().accept(name, walk);
     }
 }
 

@@ -2,10 +2,10 @@
 
 use rushlight_array::random::{TorchSeed, manual_seed};
 use rushlight_array::{Array, DType};
-use rushlight_autograd::{Tensor, To, gradcheck, no_grad, tensor, tensor_as};
+use rushlight_autograd::{Tensor, gradcheck, no_grad, tensor, tensor_as};
 use rushlight_nn::functional as F;
 use rushlight_nn::*;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The default generator is the process's, and every layer draws from it: the tests take turns.
 fn alone() -> MutexGuard<'static, ()> {
@@ -184,7 +184,7 @@ fn a_failed_load_changes_nothing_and_a_good_one_everything() {
     assert_eq!(a.first.weight.to_vec::<f32>(), b.first.weight.to_vec::<f32>());
     // A state dict is a snapshot: later changes of the model do not reach it.
     let state = b.state_dict();
-    no_grad(|| b.first.weight.set(&Array::zeros([3, 2], DType::F32)));
+    no_grad(|| b.first.weight.set(Array::zeros([3, 2], DType::F32)));
     assert_ne!(state[0].1.to_vec::<f32>(), b.first.weight.to_vec::<f32>());
 }
 
@@ -193,11 +193,42 @@ fn casts_keep_the_cells_that_an_optimiser_holds() {
     let _turn = alone();
     let net = block();
     let parameters = net.parameters();
-    net.to(To::DType(DType::F64));
+    net.to(DType::F64);
     assert!(parameters.iter().all(|p| p.dtype() == DType::F64));
     assert_eq!(net.seen.dtype(), DType::I64, "integers stay as they are");
     net.eval();
     assert_eq!(net.forward(&tensor_as([[1.0, 2.0]], DType::F64)).dtype(), DType::F64);
+}
+
+#[test]
+fn casts_take_gradients_along_and_reach_modules_behind_dyn() {
+    let _turn = alone();
+    let net = sequential![Linear::new(2, 1)];
+    net.forward(&tensor([[1.0, 2.0]])).sum().backward();
+    let boxed: Box<dyn Module> = Box::new(net);
+    boxed.move_to(&DType::F64.into());
+    let grad = boxed.parameters()[0].grad().unwrap();
+    assert_eq!((grad.dtype(), grad.to_vec::<f64>()), (DType::F64, vec![1.0, 2.0]));
+}
+
+#[test]
+fn a_module_in_two_places_shares_its_weights() {
+    struct Twins {
+        first: Arc<Linear>,
+        second: Arc<Linear>,
+        heads: [Linear; 2],
+    }
+    fields!(Twins { first, second, heads });
+    impl Module for Twins {}
+    let _turn = alone();
+    let first = Arc::new(Linear::new(2, 2));
+    let twins = Twins { second: Arc::clone(&first), first, heads: [Linear::new(1, 1), Linear::new(1, 1)] };
+    let names: Vec<String> = twins.named_parameters().into_iter().map(|(name, _)| name).collect();
+    let expected =
+        ["first.weight", "first.bias", "heads.0.weight", "heads.0.bias", "heads.1.weight", "heads.1.bias"];
+    assert_eq!(names, expected);
+    // As in PyTorch, the state dict has a shared weight under each name.
+    assert_eq!(twins.state_dict().len(), 8);
 }
 
 #[test]
@@ -217,7 +248,7 @@ fn frozen_parameters_get_no_gradient() {
 fn gradcheck_works_on_a_module() {
     let _turn = alone();
     let net = sequential![Linear::new(3, 4), Tanh, Linear::new(4, 2), Softmax::new(-1)];
-    net.to(To::DType(DType::F64));
+    net.to(DType::F64);
     let x = tensor_as([[0.1, -0.4, 0.7], [0.9, 0.2, -0.3]], DType::F64).requires_grad_();
     gradcheck(|x| net.forward(&x[0]), &[x]).unwrap();
 }

@@ -1,4 +1,4 @@
-use crate::{IntoParameters, Optimizer, checked};
+use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::AdamStep;
 use rushlight_autograd::{Tensor, no_grad};
@@ -83,6 +83,8 @@ impl Optimizer for Adam {
             let grad = grad.array();
             let zeros = || Array::full(grad.shape(), 0.0, grad.dtype().compute(), grad.device());
             let state = state.get_or_insert_with(|| State { mean: zeros(), square: zeros(), step: 0 });
+            follow(&mut state.mean, &grad);
+            follow(&mut state.square, &grad);
             state.step += 1;
             let step = AdamStep { step: state.step, ..self.options };
             no_grad(|| {

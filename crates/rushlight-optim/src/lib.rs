@@ -24,6 +24,7 @@ mod sgd;
 pub use adam::Adam;
 pub use sgd::SGD;
 
+use rushlight_array::Array;
 use rushlight_autograd::Tensor;
 
 /// Changes parameters along their gradients.
@@ -70,13 +71,29 @@ impl IntoParameters for &[Tensor] {
     }
 }
 
+/// Brings an optimiser's state to the dtype and device that its parameter may have been moved to since.
+fn follow(state: &mut Array, grad: &Array) {
+    let dtype = grad.dtype().compute();
+    if state.dtype() != dtype || state.device() != grad.device() {
+        *state = state.cast(dtype).to_device(grad.device());
+    }
+}
+
 /// The parameters of an optimiser, checked.
 #[track_caller]
 fn checked(name: &str, parameters: impl IntoParameters, lr: f64) -> Vec<Tensor> {
     let parameters = parameters.into_parameters();
     assert!(!parameters.is_empty(), "{name}: got an empty parameter list");
-    if let Some(i) = parameters.iter().position(|p| !p.is_leaf() || !p.dtype().is_float()) {
-        panic!("{name}: parameter {i} is not a leaf of floats, so it cannot be optimised");
+    for (i, p) in parameters.iter().enumerate() {
+        assert!(
+            p.is_leaf() && p.dtype().is_float(),
+            "{name}: parameter {i} of shape {:?} ({}) is not a leaf of floats, so it cannot be optimised",
+            p.shape(),
+            p.dtype().name()
+        );
+        if let Some(j) = parameters[..i].iter().position(|other| other.is(p)) {
+            panic!("{name}: parameters {j} and {i} are the same tensor; give each once");
+        }
     }
     assert!(lr >= 0.0, "{name}: the learning rate is {lr}; it must not be negative");
     parameters

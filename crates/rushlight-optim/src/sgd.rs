@@ -1,4 +1,4 @@
-use crate::{IntoParameters, Optimizer, checked};
+use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::SgdStep;
 use rushlight_autograd::{Tensor, no_grad};
@@ -107,6 +107,9 @@ impl Optimizer for SGD {
             if options.momentum > 0.0 && velocity.is_none() {
                 // Filled in by the first step.
                 *velocity = Some(Array::full(grad.shape(), 0.0, grad.dtype().compute(), grad.device()));
+            }
+            if let Some(velocity) = velocity {
+                follow(velocity, &grad);
             }
             no_grad(|| {
                 parameter.update(|w| {

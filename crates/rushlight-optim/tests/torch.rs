@@ -1,7 +1,7 @@
 //! Trajectories against PyTorch; `golden/optim.py` says how they were made.
 
 use rushlight_array::{Array, DType};
-use rushlight_autograd::{Tensor, no_grad, tensor};
+use rushlight_autograd::{Tensor, no_grad, tensor, tensor_as};
 use rushlight_optim::{Adam, Optimizer, SGD};
 use serde_json::Value;
 
@@ -122,7 +122,35 @@ fn nesterov_needs_a_momentum() {
 }
 
 #[test]
-#[should_panic(expected = "Adam: parameter 1 is not a leaf of floats, so it cannot be optimised")]
+fn state_follows_a_parameter_that_is_cast() {
+    for adam in [false, true] {
+        let w = tensor([1.0, 2.0]).requires_grad_();
+        let mut optimizer: Box<dyn Optimizer> =
+            if adam { Box::new(Adam::new([&w], 0.1)) } else { Box::new(SGD::new([&w], 0.1).momentum(0.9)) };
+        w.set_grad(Some(tensor([1.0, 1.0])));
+        optimizer.step();
+        w.zero_grad();
+        no_grad(|| w.set(w.detach().to(DType::F64)));
+        w.set_grad(Some(tensor_as([1.0, 1.0], DType::F64)));
+        optimizer.step();
+        assert_eq!(w.dtype(), DType::F64);
+        // SGD: 0.1 (1 + 1.9) below the start; Adam: about 0.1 a step.
+        let moved = 1.0 - w.to_vec::<f64>()[0];
+        assert!((moved - if adam { 0.2 } else { 0.29 }).abs() < 1e-6, "{moved}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "SGD: parameters 0 and 1 are the same tensor; give each once")]
+fn a_parameter_given_twice_would_step_twice() {
+    let w = tensor([1.0]).requires_grad_();
+    SGD::new([&w, &w], 0.1);
+}
+
+#[test]
+#[should_panic(
+    expected = "Adam: parameter 1 of shape [1] (float32) is not a leaf of floats, so it cannot be optimised"
+)]
 fn only_leaves_can_be_optimised() {
     let w = tensor([1.0]).requires_grad_();
     Adam::new([&w, &(&w * 2.0)], 0.1);

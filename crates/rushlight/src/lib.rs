@@ -12,7 +12,7 @@ pub use rushlight_array::{
 };
 pub use rushlight_autograd::ops::{cat, stack, where_};
 pub use rushlight_autograd::{
-    GradOptions, Tensor, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
+    GradOptions, Tensor, To, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
     is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,
 };
 
@@ -47,12 +47,16 @@ pub fn device(name: &str) -> Result<Device> {
 }
 
 /// What nearly every program uses: `use rushlight::prelude::*;`.
+///
+/// `Result` and `Error` are not in it, so that yours keep their names: write `rushlight::Result`.
 pub mod prelude {
-    pub use crate::data::{DataLoader, Dataset};
+    pub use crate::data::{DataLoader, Dataset, TensorDataset};
     pub use crate::nn::functional as F;
     pub use crate::nn::{Linear, Module, ReLU, Sequential};
     pub use crate::optim::{Adam, Optimizer, SGD};
     pub use crate::{
-        DType, Device, Tensor, TorchSeed, fields, manual_seed, no_grad, rand, randn, sequential, tensor,
+        DType, Device, GradOptions, PrintOptions, Tensor, TorchSeed, arange, cat, device, fields, grad,
+        grad_with, manual_seed, no_grad, ones, rand, randint, randn, sequential, set_print_options, stack,
+        tensor, zeros,
     };
 }

@@ -14,6 +14,7 @@ macro_rules! random_float {
         if !dtype.is_float() {
             fail!("{}: values of {} cannot be drawn; use a float dtype, or randint", $op, dtype.name());
         }
+        shape.check_bytes($op, dtype.compute());
         let mut buffer = HostBuffer::new(dtype.compute(), shape.numel());
         if dtype == DType::F64 {
             let $out = buffer.as_mut_slice();
@@ -30,12 +31,12 @@ impl Array {
     /// An array filled with one value.
     ///
     /// # Panics
-    /// If the shape holds more elements than a `usize` can count.
+    /// If the shape needs more than `isize::MAX` bytes.
     #[track_caller]
     pub fn full(shape: impl Into<Shape>, value: impl Into<Scalar>, dtype: DType, device: &Device) -> Array {
         let shape = shape.into();
         // A backend's method could not blame the caller's line.
-        let _ = shape.numel();
+        shape.check_bytes("full", dtype);
         device.backend().fill(&shape, dtype, value.into())
     }
 
@@ -161,6 +162,7 @@ impl Array {
     #[track_caller]
     pub fn randint(low: i64, high: i64, shape: impl Into<Shape>, generator: &Generator) -> Array {
         let shape = shape.into();
+        shape.check_bytes("randint", DType::I64);
         let mut out = HostBuffer::new(DType::I64, shape.numel());
         generator.randint(out.as_mut_slice(), low, high);
         Array::from_host(out, shape)
@@ -178,6 +180,7 @@ impl Array {
     #[track_caller]
     pub fn bernoulli(shape: impl Into<Shape>, p: f64, generator: &Generator) -> Array {
         let shape = shape.into();
+        shape.check_bytes("bernoulli", DType::Bool);
         let mut out = HostBuffer::new(DType::Bool, shape.numel());
         generator.bernoulli(out.as_mut_slice(), p);
         Array::from_host(out, shape)

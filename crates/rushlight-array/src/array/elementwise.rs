@@ -124,10 +124,24 @@ impl Array {
 
     /// x moved into `low..=high`; use an infinity for an open end.
     ///
+    /// A bound that is NaN makes every element NaN. Integers stay integers if both bounds are whole, else they
+    /// become `f32`; in PyTorch a bound written as a float (`2.0`) makes them `f32`, too.
+    ///
+    /// ```
+    /// use rushlight_array::Array;
+    /// let x = Array::new([0, 1, 2, 3]);
+    /// assert_eq!(x.clamp(1.0, 2.0).to_vec::<i64>(), [1, 1, 2, 2]);
+    /// assert_eq!(x.clamp(0.5, 2.5).to_vec::<f32>(), [0.5, 1.0, 2.0, 2.5]);
+    /// ```
+    ///
     /// # Panics
     /// For bools.
     #[track_caller]
     pub fn clamp(&self, low: f64, high: f64) -> Array {
+        let whole = |bound: f64| bound == bound.trunc();
+        if self.dtype().is_int() && !(whole(low) && whole(high)) {
+            return self.cast(DType::F32).clamp(low, high);
+        }
         self.number_unary("clamp", Unary::Clamp(low, high))
     }
 

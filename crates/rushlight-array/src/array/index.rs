@@ -48,22 +48,28 @@ impl Index {
         }
     }
 
-    fn range(range: &impl RangeBounds<isize>) -> Self {
+    fn range<I: Place>(range: &impl RangeBounds<I>) -> Self {
         let start = match range.start_bound() {
-            Bound::Included(&s) => s,
-            Bound::Excluded(&s) => s + 1,
+            Bound::Included(&s) => s.place(),
+            Bound::Excluded(&s) => s.place() + 1,
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
-            Bound::Included(&-1) | Bound::Unbounded => None,
-            Bound::Included(&e) => Some(e + 1),
-            Bound::Excluded(&e) => Some(e),
+            Bound::Included(&e) if e.place() == -1 => None,
+            Bound::Unbounded => None,
+            Bound::Included(&e) => Some(e.place() + 1),
+            Bound::Excluded(&e) => Some(e.place()),
         };
         Index::Slice { start, end, step: 1 }
     }
 }
 
-macro_rules! index_from {
+/// The integers that may stand in an index; a `usize` is never negative, so it never counts from the back.
+trait Place: Copy {
+    fn place(self) -> isize;
+}
+
+macro_rules! index_from_range {
     ($($range:ty),*) => {$(
         impl From<$range> for Index {
             fn from(range: $range) -> Self {
@@ -77,18 +83,44 @@ macro_rules! index_from {
         }
     )*};
 }
-index_from!(
-    Range<isize>,
-    RangeFrom<isize>,
-    RangeTo<isize>,
-    RangeInclusive<isize>,
-    RangeToInclusive<isize>,
-    RangeFull
-);
 
-impl From<isize> for Index {
-    fn from(at: isize) -> Self {
-        Index::At(at)
+macro_rules! index_from {
+    ($($int:ty),*) => {$(
+        impl Place for $int {
+            fn place(self) -> isize {
+                // Places beyond the largest isize lie in no dim; the bounds check names them.
+                isize::try_from(self).unwrap_or(isize::MAX)
+            }
+        }
+        index_from_range!(Range<$int>, RangeFrom<$int>, RangeTo<$int>, RangeInclusive<$int>, RangeToInclusive<$int>);
+        impl From<$int> for Index {
+            fn from(at: $int) -> Self {
+                Index::At(at.place())
+            }
+        }
+        impl From<$int> for Indices {
+            fn from(at: $int) -> Self {
+                Indices(vec![at.into()])
+            }
+        }
+        impl<const N: usize> From<[$int; N]> for Indices {
+            fn from(at: [$int; N]) -> Self {
+                Indices(at.into_iter().map(Index::from).collect())
+            }
+        }
+    )*};
+}
+index_from!(i32, isize, usize);
+
+impl From<RangeFull> for Index {
+    fn from(_: RangeFull) -> Self {
+        Index::Slice { start: 0, end: None, step: 1 }
+    }
+}
+
+impl From<RangeFull> for Indices {
+    fn from(range: RangeFull) -> Self {
+        Indices(vec![range.into()])
     }
 }
 
@@ -109,12 +141,6 @@ impl Indices {
     }
 }
 
-impl From<isize> for Indices {
-    fn from(at: isize) -> Self {
-        Indices(vec![Index::At(at)])
-    }
-}
-
 impl From<Index> for Indices {
     fn from(index: Index) -> Self {
         Indices(vec![index])
@@ -130,12 +156,6 @@ impl From<&Array> for Indices {
 impl From<Vec<Index>> for Indices {
     fn from(indices: Vec<Index>) -> Self {
         Indices(indices)
-    }
-}
-
-impl<const N: usize> From<[isize; N]> for Indices {
-    fn from(at: [isize; N]) -> Self {
-        Indices(at.into_iter().map(Index::At).collect())
     }
 }
 
@@ -202,26 +222,14 @@ pub fn index_steps(indices: &[Index], shape: &[usize]) -> Vec<Step> {
                 continue;
             }
             Index::Array(mask) if mask.dtype() == DType::Bool => {
-                // A mask stands for the positions of its true elements: one index array for each of its dims.
-                let rank = mask.rank();
-                if rank == 0 {
+                if mask.rank() == 0 {
                     steps.push(Step::Unsqueeze(axis));
                     steps.push(Step::Slice(axis, 0, usize::from(mask.item::<bool>()), 1));
                     axis += 1;
                     continue;
                 }
-                if shape.get(dim..dim + rank) != Some(&**mask.shape()) {
-                    fail!(
-                        "index: a mask of shape {:?} at dim {dim} of shape {shape:?}; it must have the sizes of the dims it stands for",
-                        mask.shape()
-                    );
-                }
-                let positions = mask.nonzero();
-                for i in 0..rank {
-                    let index = positions.select(1, i as isize);
-                    taken.push(Taken { axis: axis + i, dim: dim + i, index });
-                }
-                (axis, dim) = (axis + rank, dim + rank);
+                take_true(mask, (axis, dim), shape, &mut taken);
+                (axis, dim) = (axis + mask.rank(), dim + mask.rank());
                 continue;
             }
             Index::Array(index) => {
@@ -241,6 +249,21 @@ struct Taken {
     axis: usize,
     dim: usize,
     index: Array,
+}
+
+/// A mask stands for the positions of its true elements: one index array for each of its dims.
+#[track_caller]
+fn take_true(mask: &Array, (axis, dim): (usize, usize), shape: &[usize], taken: &mut Vec<Taken>) {
+    if shape.get(dim..dim + mask.rank()) != Some(&**mask.shape()) {
+        fail!(
+            "index: a mask of shape {:?} at dim {dim} of shape {shape:?}; it must have the sizes of the dims it stands for",
+            mask.shape()
+        );
+    }
+    let positions = mask.nonzero();
+    for i in 0..mask.rank() {
+        taken.push(Taken { axis: axis + i, dim: dim + i, index: positions.select(1, i as isize) });
+    }
 }
 
 /// The steps for the index arrays of a list. Several belong together, as in PyTorch: they broadcast, and

@@ -72,9 +72,13 @@ impl Array {
     }
 
     /// A row-major array on the CPU whose elements `write` fills in; they are zero before.
+    ///
+    /// # Panics
+    /// If the shape needs more than `isize::MAX` bytes.
     #[track_caller]
     pub fn build<T: Element>(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
         let shape = shape.into();
+        shape.check_bytes("build", T::DTYPE);
         let mut buffer = HostBuffer::new(T::DTYPE, shape.numel());
         write(buffer.as_mut_slice());
         Array::from_host(buffer, shape)
@@ -302,7 +306,7 @@ impl Array {
             }
             place as usize
         };
-        crate::with_dtype!(self.dtype(), T => {
+        crate::cpu::with_dtype!(self.dtype(), T => {
             let data = self.host::<T>();
             match self.dtype() {
                 DType::Bool => f(Numbers::Bool(&|i| data[at(i)].to_i64() != 0)),
@@ -310,6 +314,12 @@ impl Array {
                 _ => f(Numbers::Int(&|i| data[at(i)].to_i64())),
             }
         })
+    }
+}
+
+impl From<&Array> for Array {
+    fn from(array: &Array) -> Array {
+        array.clone()
     }
 }
 

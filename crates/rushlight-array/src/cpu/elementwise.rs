@@ -31,7 +31,8 @@ macro_rules! with_compute_type {
     };
 }
 
-/// Elements per chunk: 32 to 64 KB of output, a part of L2 for every thread.
+/// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
+/// where the work is worth a hand-off at all. Not tuned by a bench yet.
 const CHUNK: usize = 1 << 13;
 
 /// A kernel along one row of one operand: the output, the operand's storage, its place and step.
@@ -224,6 +225,7 @@ macro_rules! float_unary {
                     let p = p as $t;
                     map(x, 32, move |v: $t| v.powf(p))
                 }
+                Unary::Clamp(low, high) if low.is_nan() || high.is_nan() => map(x, 1, |_: $t| $t::NAN),
                 Unary::Clamp(low, high) => {
                     let (low, high) = (low as $t, high as $t);
                     map(x, 1, move |v: $t| {

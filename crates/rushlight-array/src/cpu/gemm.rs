@@ -10,10 +10,13 @@ use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 
 /// Products with fewer multiply-adds than this are done by the loop below: a call of the packed kernel
-/// costs more than they do.
+/// costs more than they do. Where the two meet depends on the shape: in a rough timing of f32 between 2^9
+/// (squares) and more than 2^11 (four rows and fewer), but at once for a single column. To be tuned with
+/// a bench of such shapes.
 const TINY: usize = 1 << 11;
 
-/// The least number of multiply-adds that are worth handing to another thread.
+/// The least number of multiply-adds that are worth handing to another thread: the kernels do tens of them in a
+/// nanosecond, so a tile takes some ten microseconds, longer than its hand-off. Not tuned by a bench yet.
 const TILE: usize = 1 << 19;
 
 /// Types with a product: `x y + z` without overflow checks.
@@ -53,13 +56,14 @@ impl<T: Copy> Matrix<'_, T> {
         (self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride) as usize
     }
 
-    /// Whether every element lies inside the storage; the unsafe kernels rely on it.
+    /// Whether every element lies inside the storage; the unsafe kernels rely on it. In 128 bits, where
+    /// no layout, however wrong, makes it overflow.
     fn is_in_bounds(&self) -> bool {
-        let reach = |n: usize, stride: isize| (n as isize - 1) * stride;
+        let reach = |n: usize, stride: isize| (n as i128 - 1) * stride as i128;
         let (r, c) = (reach(self.rows, self.row_stride), reach(self.columns, self.column_stride));
-        let low = self.at as isize + r.min(0) + c.min(0);
-        let high = self.at as isize + r.max(0) + c.max(0);
-        low >= 0 && (high as usize) < self.data.len()
+        let low = self.at as i128 + r.min(0) + c.min(0);
+        let high = self.at as i128 + r.max(0) + c.max(0);
+        low >= 0 && high < self.data.len() as i128
     }
 
     fn pointer(&self, i: usize, j: usize) -> *const T {
@@ -68,12 +72,19 @@ impl<T: Copy> Matrix<'_, T> {
     }
 }
 
-/// The kernel that computes `out = a b` for a tile `[m, n]` of the result with row stride `stride`.
-type Kernel<T> = fn(&Matrix<'_, T>, &Matrix<'_, T>, (usize, usize), (usize, usize), *mut T, usize);
+/// The kernel that computes `out = a b` for the tile `[m, n]` at row and column `(i, j)` of the result.
+///
+/// What can be checked of the operands and the tile is asserted: [`Backend`](crate::Backend) is public, so
+/// the shapes may come from anywhere.
+///
+/// # Safety
+/// `out` points to the first of `a.rows` rows of `b.columns` elements, `stride` apart, all in one block. The
+/// tile of it is the caller's alone until the call returns; it need not be initialised.
+type Kernel<T> = unsafe fn(&Matrix<'_, T>, &Matrix<'_, T>, (usize, usize), (usize, usize), *mut T, usize);
 
 macro_rules! kernel {
     ($name:ident, $t:ty, $module:path) => {
-        fn $name(
+        unsafe fn $name(
             a: &Matrix<'_, $t>,
             b: &Matrix<'_, $t>,
             (i, j): (usize, usize),
@@ -83,8 +94,10 @@ macro_rules! kernel {
         ) {
             use $module as kernels;
             assert!(a.is_in_bounds() && b.is_in_bounds(), "a matrix product would leave its operands");
-            // SAFETY: both operands lie inside their storages (asserted), the tile inside the result, which
-            // is exclusively ours; nothing is read from it.
+            let inside = i < a.rows && m <= a.rows - i && j < b.columns && n <= b.columns - j;
+            assert!(a.columns == b.rows && inside, "the operands of a matrix product do not fit");
+            // SAFETY: both operands lie inside their storages, their inner sizes are equal and the tile lies
+            // inside the result (asserted), which the caller lends us; nothing is read from it.
             unsafe {
                 kernels::get_gemm_fn()(
                     m,
@@ -157,7 +170,10 @@ fn dot<T: Number>(x: &[T], y: &[T]) -> T {
 }
 
 /// Cuts `[m, n]` into tiles of at least [`TILE`] multiply-adds: whole rows if there are more rows than
-/// columns, else whole columns, in multiples that suit the kernels.
+/// columns, else whole columns.
+///
+/// At most 16 tiles, since each packs the shared operand anew; in multiples of 48 and 64, whole vectors of every
+/// width, so that ragged edges are at the end alone. Both follow from the shapes only; neither is tuned yet.
 fn tiles(m: usize, k: usize, n: usize) -> (usize, usize) {
     let count = (m * k * n / TILE).clamp(1, 16);
     if m >= n {
@@ -169,6 +185,7 @@ fn tiles(m: usize, k: usize, n: usize) -> (usize, usize) {
 
 fn product<T: Number>(a: &Matrix<'_, T>, b: &Matrix<'_, T>, out: &mut [T], kernel: Option<Kernel<T>>) {
     let (m, k, n) = (a.rows, a.columns, b.columns);
+    assert!(k == b.rows && out.len() == m * n, "the operands of a matrix product do not fit");
     let Some(kernel) = kernel.filter(|_| m * k * n >= TINY) else {
         return simple(a, b, out);
     };
@@ -177,7 +194,9 @@ fn product<T: Number>(a: &Matrix<'_, T>, b: &Matrix<'_, T>, out: &mut [T], kerne
     let base = SendPointer(out.as_mut_ptr());
     for_each_chunk(m.div_ceil(rows) * across, &|tile| {
         let (i, j) = (tile / across * rows, tile % across * columns);
-        kernel(a, b, (i, j), (rows.min(m - i), columns.min(n - j)), base.at(0), n);
+        // SAFETY: `out` is the whole result, with rows of n elements; no two chunks share a tile, and `out`
+        // stays borrowed until every chunk is done.
+        unsafe { kernel(a, b, (i, j), (rows.min(m - i), columns.min(n - j)), base.at(0), n) };
     });
 }
 
@@ -227,5 +246,22 @@ pub(crate) fn matmul(a: &Array, b: &Array) -> Array {
         DType::F64 => batched::<f64>(a, b, Some(kernel_f64)),
         DType::I64 => batched::<i64>(a, b, None),
         dtype => panic!("matmul of {dtype}; arrays cast before they ask for it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_right_where_64_bits_would_wrap() {
+        let data = [0f32; 4];
+        let matrix = |at, rows, row_stride| {
+            Matrix { data: &data, at, rows, columns: 2, row_stride, column_stride: 1 }.is_in_bounds()
+        };
+        assert!(matrix(0, 2, 2) && matrix(2, 2, -2));
+        assert!(!matrix(1, 2, 2) && !matrix(1, 2, -2) && !matrix(usize::MAX, 1, 0));
+        // 4 steps of 2^62 wrap around to 0.
+        assert!(!matrix(0, 5, 1 << 62));
     }
 }

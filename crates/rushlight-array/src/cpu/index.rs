@@ -1,11 +1,11 @@
 //! Picking and placing elements by index, and joining arrays.
 
 use super::walk::Walk;
+use super::with_dtype;
 use crate::array::Array;
 use crate::backend::{OutOfRange, Scatter};
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
-use crate::with_dtype;
 use std::ops::Add;
 
 fn check(index: &[i64], size: usize) -> Result<(), OutOfRange> {

@@ -1,6 +1,7 @@
 //! Blocks of host memory: aligned for vectors, typed only when looked at.
 
 use crate::dtype::{DType, Element};
+use crate::fail;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
@@ -24,6 +25,10 @@ unsafe impl Sync for HostBuffer {}
 
 impl HostBuffer {
     /// A block of zeros.
+    ///
+    /// # Panics
+    /// If it would be larger than `isize::MAX` bytes.
+    #[track_caller]
     pub fn new(dtype: DType, len: usize) -> Self {
         let layout = Self::layout(dtype, len);
         let pointer = if layout.size() == 0 {
@@ -37,18 +42,20 @@ impl HostBuffer {
     }
 
     /// A copy of a slice.
+    #[track_caller]
     pub fn from_slice<T: Element>(data: &[T]) -> Self {
         let mut buffer = HostBuffer::new(T::DTYPE, data.len());
         buffer.as_mut_slice().copy_from_slice(data);
         buffer
     }
 
+    #[track_caller]
     fn layout(dtype: DType, len: usize) -> Layout {
-        len.checked_mul(dtype.size())
-            .and_then(|bytes| Layout::from_size_align(bytes, ALIGN).ok())
-            .unwrap_or_else(|| {
-                panic!("an array of {len} elements of {dtype} is larger than the address space")
-            })
+        let bytes = len.checked_mul(dtype.size());
+        match bytes.and_then(|bytes| Layout::from_size_align(bytes, ALIGN).ok()) {
+            Some(layout) => layout,
+            None => fail!("host buffer: {len} elements of {} are more than can be addressed", dtype.name()),
+        }
     }
 
     /// The number of elements.

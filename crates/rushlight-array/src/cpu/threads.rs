@@ -10,11 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Work below this many scalar operations stays on the calling thread.
+/// Work below this many scalar operations stays on the calling thread. So many of the cheapest operations take
+/// some microseconds, about as long as the hand-off to a helper. To be tuned with a bench on a quiet machine.
 pub(crate) const PARALLEL_THRESHOLD: usize = 1 << 15;
 
-/// How long a helper looks for new work before it sleeps.
+/// How long a helper looks for new work before it sleeps: longer than a program is between two operations of a
+/// small model, and little against the time slice of a processor. Not tuned by a bench yet.
 const SPIN: Duration = Duration::from_micros(50);
+
+/// More threads than any machine of today has processors; a number above it is surely a mistake, and each
+/// thread would cost a stack.
+const MAX_THREADS: usize = 1024;
 
 static NUM_THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -24,11 +30,11 @@ thread_local! {
 }
 
 /// The number of threads that large operations use: `RUSHLIGHT_NUM_THREADS`, or else the number of
-/// processors, until [`set_num_threads`] says otherwise.
+/// processors, until [`set_num_threads`] says otherwise. At most 1024.
 pub fn num_threads() -> usize {
     match NUM_THREADS.load(Ordering::Relaxed) {
         0 => {
-            let n = default_threads();
+            let n = threads_of(std::env::var("RUSHLIGHT_NUM_THREADS").ok().as_deref());
             NUM_THREADS.store(n, Ordering::Relaxed);
             n
         }
@@ -36,24 +42,25 @@ pub fn num_threads() -> usize {
     }
 }
 
-fn default_threads() -> usize {
-    std::env::var("RUSHLIGHT_NUM_THREADS")
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
+/// The number that a text names, or that of the processors if it names none.
+fn threads_of(text: Option<&str>) -> usize {
+    text.and_then(|text| text.trim().parse().ok())
         .filter(|&n| n > 0)
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+        .min(MAX_THREADS)
 }
 
 /// Sets the number of threads that large operations use, the calling one included.
 ///
-/// Results are the same bits for every number.
+/// Results are the same bits for every number. A number above 1024 stands for 1024. The threads are started
+/// when an operation first needs them and stay.
 ///
 /// # Panics
 /// If `n` is 0.
 #[track_caller]
 pub fn set_num_threads(n: usize) {
     assert!(n > 0, "set_num_threads: 0 threads cannot compute anything; use at least 1");
-    NUM_THREADS.store(n, Ordering::Relaxed);
+    NUM_THREADS.store(n.min(MAX_THREADS), Ordering::Relaxed);
 }
 
 /// Makes every operation on the current thread stay on it, as loader workers do: with many workers
@@ -140,7 +147,14 @@ impl Job {
             // SAFETY: a chunk is still open, so the caller of `Pool::run` is still waiting and the closure alive.
             let work = unsafe { &*self.work };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(i))) {
-                lock(&self.panic).get_or_insert(panic);
+                let mut first = lock(&self.panic);
+                if first.is_none() {
+                    *first = Some(panic);
+                } else {
+                    // Not dropped: the drop of a user's payload may panic, and a chunk that is never counted as
+                    // done would keep the caller waiting for ever.
+                    std::mem::forget(panic);
+                }
             }
             self.done.fetch_add(1, Ordering::Release);
         }
@@ -256,6 +270,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_variable_names_a_number_of_threads_or_is_passed_over() {
+        let processors = threads_of(None);
+        assert!(processors >= 1);
+        assert_eq!([Some("3"), Some(" 12 ")].map(threads_of), [3, 12]);
+        assert_eq!(threads_of(Some("1000000")), MAX_THREADS);
+        assert_eq!([Some("0"), Some("-1"), Some("many"), Some("")].map(threads_of), [processors; 4]);
+    }
+
+    #[test]
     fn every_chunk_runs_exactly_once() {
         for chunks in [1, 2, 3, 17, 1000] {
             let mut counts = vec![0u8; chunks];
@@ -271,6 +294,22 @@ mod tests {
         let result = catch_unwind(|| Pool::get().run(2, 8, &|i| assert!(i != 5, "chunk five")));
         let message = result.unwrap_err();
         assert_eq!(message.downcast_ref::<&str>(), Some(&"chunk five"));
+        every_chunk_runs_exactly_once();
+    }
+
+    /// Waits for ever, or aborts, if a payload is dropped where a chunk should be counted as done.
+    #[test]
+    fn a_panic_whose_payload_panics_when_dropped_does_not_stop_the_pool() {
+        struct Trap;
+        impl Drop for Trap {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let result = catch_unwind(|| Pool::get().run(2, 64, &|_| std::panic::panic_any(Trap)));
+        let first = result.unwrap_err();
+        assert!(first.is::<Trap>());
+        std::mem::forget(first);
         every_chunk_runs_exactly_once();
     }
 

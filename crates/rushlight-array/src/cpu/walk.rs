@@ -71,44 +71,54 @@ impl<const N: usize> Walk<N> {
         if start >= end {
             return;
         }
-        let rank = self.shape.len();
-        let mut position: SmallVec<[usize; 6]> = SmallVec::from_elem(0, rank);
-        let mut rest = start;
-        for d in (0..rank).rev() {
-            position[d] = rest % self.shape[d];
-            rest /= self.shape[d];
-        }
+        let inner = self.shape.len() - 1;
+        let mut position = self.position(start);
         let mut at: [isize; N] = std::array::from_fn(|k| {
             let steps = position.iter().zip(&self.strides[k]).map(|(&p, &s)| p as isize * s);
             self.offsets[k] as isize + steps.sum::<isize>()
         });
         let mut done = start;
         loop {
-            let inner = rank - 1;
             let len = (self.shape[inner] - position[inner]).min(end - done);
             visit(Row { start: done, len, at: at.map(|a| a as usize) });
             done += len;
             if done >= end {
                 return;
             }
+            self.to_next_row(&mut position, &mut at);
+        }
+    }
+
+    /// The position along each dimension of the element with a row-major number.
+    fn position(&self, number: usize) -> SmallVec<[usize; 6]> {
+        let mut position: SmallVec<[usize; 6]> = SmallVec::from_elem(0, self.shape.len());
+        let mut rest = number;
+        for (p, &size) in position.iter_mut().zip(&self.shape).rev() {
+            *p = rest % size;
+            rest /= size;
+        }
+        position
+    }
+
+    /// Back to the start of the row, and the innermost of the other dims that is not at its end moves on.
+    fn to_next_row(&self, position: &mut [usize], at: &mut [isize; N]) {
+        let inner = self.shape.len() - 1;
+        for (a, s) in at.iter_mut().zip(&self.strides) {
+            *a -= position[inner] as isize * s[inner];
+        }
+        position[inner] = 0;
+        for d in (0..inner).rev() {
+            position[d] += 1;
             for (a, s) in at.iter_mut().zip(&self.strides) {
-                *a -= position[inner] as isize * s[inner];
+                *a += s[d];
             }
-            position[inner] = 0;
-            // To the next row: the innermost of the other dims that is not at its end moves on.
-            for d in (0..inner).rev() {
-                position[d] += 1;
-                for (a, s) in at.iter_mut().zip(&self.strides) {
-                    *a += s[d];
-                }
-                if position[d] < self.shape[d] {
-                    break;
-                }
-                for (a, s) in at.iter_mut().zip(&self.strides) {
-                    *a -= self.shape[d] as isize * s[d];
-                }
-                position[d] = 0;
+            if position[d] < self.shape[d] {
+                break;
             }
+            for (a, s) in at.iter_mut().zip(&self.strides) {
+                *a -= self.shape[d] as isize * s[d];
+            }
+            position[d] = 0;
         }
     }
 }

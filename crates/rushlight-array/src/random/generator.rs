@@ -201,7 +201,7 @@ impl Generator {
     /// If `low` is above `high` or one is NaN; if `high - low` is not finite in f32.
     #[track_caller]
     pub fn uniform_f32(&self, out: &mut [f32], low: f64, high: f64) {
-        check::uniform("uniform_f32", low, high, f64::from(high as f32 - low as f32));
+        check::uniform(low, high, f64::from(high as f32 - low as f32));
         self.lock().source().uniform_f32(out, low, high);
     }
 
@@ -211,7 +211,7 @@ impl Generator {
     /// If `low` is above `high` or one is NaN; if `high - low` is not finite.
     #[track_caller]
     pub fn uniform_f64(&self, out: &mut [f64], low: f64, high: f64) {
-        check::uniform("uniform_f64", low, high, high - low);
+        check::uniform(low, high, high - low);
         self.lock().source().uniform_f64(out, low, high);
     }
 
@@ -221,7 +221,7 @@ impl Generator {
     /// If `std` is negative or NaN.
     #[track_caller]
     pub fn normal_f32(&self, out: &mut [f32], mean: f64, std: f64) {
-        check::normal("normal_f32", std);
+        check::normal(std);
         self.lock().source().normal_f32(out, mean, std);
     }
 
@@ -231,7 +231,7 @@ impl Generator {
     /// If `std` is negative or NaN.
     #[track_caller]
     pub fn normal_f64(&self, out: &mut [f64], mean: f64, std: f64) {
-        check::normal("normal_f64", std);
+        check::normal(std);
         self.lock().source().normal_f64(out, mean, std);
     }
 
@@ -271,7 +271,7 @@ impl Generator {
     /// If the lengths differ or a probability is not between 0 and 1.
     #[track_caller]
     pub fn bernoulli_f32(&self, out: &mut [bool], probs: &[f32]) {
-        check::probabilities("bernoulli_f32", out.len(), probs.iter().map(|&p| f64::from(p)));
+        check::probabilities(out.len(), probs.iter().map(|&p| f64::from(p)));
         self.lock().source().bernoulli_f32(out, probs);
     }
 
@@ -281,7 +281,7 @@ impl Generator {
     /// If the lengths differ or a probability is not between 0 and 1.
     #[track_caller]
     pub fn bernoulli_f64(&self, out: &mut [bool], probs: &[f64]) {
-        check::probabilities("bernoulli_f64", out.len(), probs.iter().copied());
+        check::probabilities(out.len(), probs.iter().copied());
         self.lock().source().bernoulli_f64(out, probs);
     }
 
@@ -291,7 +291,7 @@ impl Generator {
     /// Unless `lambda` is above 0.
     #[track_caller]
     pub fn exponential_f32(&self, out: &mut [f32], lambda: f64) {
-        check::exponential("exponential_f32", lambda);
+        check::exponential(lambda);
         self.lock().source().exponential_f32(out, lambda);
     }
 
@@ -301,7 +301,7 @@ impl Generator {
     /// Unless `lambda` is above 0.
     #[track_caller]
     pub fn exponential_f64(&self, out: &mut [f64], lambda: f64) {
-        check::exponential("exponential_f64", lambda);
+        check::exponential(lambda);
         self.lock().source().exponential_f64(out, lambda);
     }
 
@@ -321,7 +321,7 @@ impl Generator {
     pub fn multinomial_f32(&self, weights: &[f32], k: usize, replacement: bool) -> Vec<i64> {
         let total: f32 = weights.iter().sum();
         let each = weights.iter().map(|&w| f64::from(w));
-        check::multinomial("multinomial_f32", each, f64::from(total), k, replacement);
+        check::multinomial(each, f64::from(total), k, replacement);
         self.lock().source().multinomial_f32(weights, k, replacement)
     }
 
@@ -332,7 +332,7 @@ impl Generator {
     #[track_caller]
     pub fn multinomial_f64(&self, weights: &[f64], k: usize, replacement: bool) -> Vec<i64> {
         let total = weights.iter().sum();
-        check::multinomial("multinomial_f64", weights.iter().copied(), total, k, replacement);
+        check::multinomial(weights.iter().copied(), total, k, replacement);
         self.lock().source().multinomial_f64(weights, k, replacement)
     }
 }

@@ -25,6 +25,7 @@ pub use generator::{Generator, GeneratorState};
 pub use source::RandomSource;
 pub use torch::TorchCompat;
 
+use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
@@ -142,7 +143,10 @@ static DEFAULT: LazyLock<Generator> = LazyLock::new(|| {
     Generator::new(RandomState::new().build_hasher().finish())
 });
 
-/// Seeds the process-wide default generator again and returns its handle, as `torch.manual_seed`.
+/// Seeds the default generator again and returns its handle, as `torch.manual_seed`.
+///
+/// That is the process-wide one; inside of [`with_default_generator`] it is the scope's own, and the
+/// process-wide one stays as it is.
 ///
 /// ```
 /// use rushlight_array::random::{manual_seed, TorchSeed};
@@ -156,9 +160,71 @@ pub fn manual_seed(seed: impl Into<Seed>) -> Generator {
     generator
 }
 
-/// The process-wide default generator.
+/// The default generator: the process-wide one, or that of the innermost [`with_default_generator`] that this
+/// thread is in.
 ///
-/// Until [`manual_seed`] is called it is a [`ChaCha`] with a seed of the system's, different in each run.
+/// Until [`manual_seed`] is called the process-wide one is a [`ChaCha`] with a seed of the system's, different
+/// in each run.
 pub fn default_generator() -> Generator {
-    DEFAULT.clone()
+    // Taken off while `make` runs, so that a default generator asked for in there is the scope's outside.
+    match SCOPES.with_borrow_mut(Vec::pop) {
+        None => DEFAULT.clone(),
+        Some(scope) => {
+            let generator = match scope {
+                Scope::Unasked(make) => make(),
+                Scope::Made(generator) => generator,
+            };
+            SCOPES.with_borrow_mut(|scopes| scopes.push(Scope::Made(generator.clone())));
+            generator
+        }
+    }
+}
+
+/// A call of [`with_default_generator`] while it runs.
+enum Scope {
+    /// Nobody has asked for the default generator yet.
+    Unasked(Box<dyn FnOnce() -> Generator>),
+    Made(Generator),
+}
+
+thread_local! {
+    /// The scopes that this thread is in, the innermost last.
+    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `f` with another default generator on this thread: the one that `make` gives, which is called when
+/// `f` first asks for it, or never.
+///
+/// So `f` can draw, seed and shuffle without a part in the draws of the rest of the program; a loader makes
+/// every sample in such a scope. Scopes nest, and a scope ends with `f`, also by a panic. Threads that `f`
+/// starts are not in it.
+///
+/// ```
+/// use rushlight_array::random::{Generator, default_generator, manual_seed, with_default_generator};
+/// let die = |generator: &Generator| {
+///     let mut die = [0];
+///     generator.randint(&mut die, 1, 7);
+///     die
+/// };
+/// manual_seed(1);
+/// let before = default_generator().state();
+/// let scoped = with_default_generator(|| Generator::new(5), || die(&default_generator()));
+/// assert_eq!(scoped, die(&Generator::new(5)));
+/// assert_eq!(default_generator().state(), before);
+/// ```
+pub fn with_default_generator<R>(make: impl FnOnce() -> Generator + 'static, f: impl FnOnce() -> R) -> R {
+    /// Ends the scopes from this depth on when it is dropped.
+    struct End(usize);
+    impl Drop for End {
+        fn drop(&mut self) {
+            // A generator's drop could ask for the default generator: not while the list is borrowed.
+            let ended = SCOPES.with_borrow_mut(|scopes| scopes.split_off(self.0.min(scopes.len())));
+            drop(ended);
+        }
+    }
+    let _end = SCOPES.with_borrow_mut(|scopes| {
+        scopes.push(Scope::Unasked(Box::new(make)));
+        End(scopes.len() - 1)
+    });
+    f()
 }

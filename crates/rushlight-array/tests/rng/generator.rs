@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rushlight_array::random::{
     Generator, GeneratorState, Purpose, Seed, TorchSeed, default_generator, manual_seed,
+    with_default_generator,
 };
 use std::cell::RefCell;
 
@@ -28,6 +29,67 @@ fn manual_seed_starts_the_default_generator_anew() {
     manual_seed(TorchSeed(123));
     assert_eq!(default_generator().randperm(5), [2, 0, 1, 3, 4]);
     assert_eq!(default_generator().initial_seed(), Seed::Torch(123));
+}
+
+/// The seed of the default generator of this place.
+fn seed_here() -> Seed {
+    default_generator().initial_seed()
+}
+
+#[test]
+fn a_scope_has_a_default_generator_of_its_own() {
+    let seen = with_default_generator(
+        || Generator::new(1),
+        || {
+            let first = default_generator().random_i64();
+            let second = default_generator().random_i64();
+            let inner = with_default_generator(|| Generator::new(2), seed_here);
+            (first, second, inner, seed_here())
+        },
+    );
+    let one = Generator::new(1);
+    assert_eq!(seen, (one.random_i64(), one.random_i64(), Seed::ChaCha(2), Seed::ChaCha(1)));
+}
+
+#[test]
+fn a_scope_makes_its_generator_when_it_is_asked_for_or_never() {
+    assert_eq!(with_default_generator(|| panic!("nobody asked"), || 5), 5);
+    // What is asked for while it is made is the scope's outside.
+    let outside = || Generator::new(3);
+    let seed =
+        with_default_generator(outside, || with_default_generator(|| default_generator().fork(4), seed_here));
+    assert_eq!(seed, Seed::ChaCha(4));
+}
+
+#[test]
+fn a_panic_ends_its_scopes() {
+    with_default_generator(
+        || Generator::new(1),
+        || {
+            let panic = std::panic::catch_unwind(|| {
+                with_default_generator(
+                    || Generator::new(2),
+                    || with_default_generator(|| panic!(), seed_here),
+                )
+            });
+            assert!(panic.is_err());
+            assert_eq!(seed_here(), Seed::ChaCha(1));
+        },
+    );
+}
+
+#[test]
+fn manual_seed_in_a_scope_seeds_the_scope_alone() {
+    with_default_generator(
+        || Generator::new(1),
+        || {
+            with_default_generator(
+                || Generator::new(2),
+                || assert_eq!(manual_seed(7).initial_seed(), seed_here()),
+            );
+            assert_eq!(seed_here(), Seed::ChaCha(1));
+        },
+    );
 }
 
 #[test]
@@ -92,36 +154,36 @@ type Wrong = (&'static str, fn(&Generator));
 fn wrong_arguments_panic_clearly() {
     let cases: [Wrong; 19] = [
         ("randint: low 3 must be below high 2", |g| g.randint(&mut [0], 3, 2)),
-        ("uniform_f32: low 2.0 must not be above high 1.0", |g| g.uniform_f32(&mut [0.0], 2.0, 1.0)),
-        ("uniform_f64: low NaN must not be above high 1.0", |g| g.uniform_f64(&mut [0.0], f64::NAN, 1.0)),
-        ("uniform_f32: the range from low -3e38 to high 3e38 must be finite in its type", |g| {
+        ("uniform: low 2.0 must not be above high 1.0", |g| g.uniform_f32(&mut [0.0], 2.0, 1.0)),
+        ("uniform: low NaN must not be above high 1.0", |g| g.uniform_f64(&mut [0.0], f64::NAN, 1.0)),
+        ("uniform: the range from low -3e38 to high 3e38 must be finite in its type", |g| {
             g.uniform_f32(&mut [0.0], -3e38, 3e38)
         }),
-        ("normal_f32: std -1.0 must be at least 0", |g| g.normal_f32(&mut [0.0], 0.0, -1.0)),
+        ("normal: std -1.0 must be at least 0", |g| g.normal_f32(&mut [0.0], 0.0, -1.0)),
         ("bernoulli: probability 1.5 must be between 0 and 1", |g| g.bernoulli(&mut [false], 1.5)),
-        ("bernoulli_f32: probability NaN at index 1 must be between 0 and 1", |g| {
+        ("bernoulli: probability NaN at index 1 must be between 0 and 1", |g| {
             g.bernoulli_f32(&mut [false; 2], &[0.5, f32::NAN])
         }),
-        ("bernoulli_f64: 2 places to fill, but 1 probabilities; one each is needed", |g| {
+        ("bernoulli: 2 places to fill, but 1 probabilities; one each is needed", |g| {
             g.bernoulli_f64(&mut [false; 2], &[0.5])
         }),
-        ("exponential_f64: lambda 0.0 must be above 0", |g| g.exponential_f64(&mut [0.0], 0.0)),
-        ("multinomial_f32: weight NaN at index 1 must be finite and at least 0", |g| {
+        ("exponential: lambda 0.0 must be above 0", |g| g.exponential_f64(&mut [0.0], 0.0)),
+        ("multinomial: weight NaN at index 1 must be finite and at least 0", |g| {
             g.multinomial_f32(&[1.0, f32::NAN], 1, true);
         }),
-        ("multinomial_f64: weight -1.0 at index 0 must be finite and at least 0", |g| {
+        ("multinomial: weight -1.0 at index 0 must be finite and at least 0", |g| {
             g.multinomial_f64(&[-1.0], 1, false);
         }),
-        ("multinomial_f32: the sum of the 2 weights is 0; at least one must be above 0", |g| {
+        ("multinomial: the sum of the 2 weights is 0; at least one must be above 0", |g| {
             g.multinomial_f32(&[0.0, 0.0], 1, false);
         }),
-        ("multinomial_f32: the sum of the 2 weights overflows its type", |g| {
+        ("multinomial: the sum of the 2 weights overflows its type", |g| {
             g.multinomial_f32(&[3e38, 3e38], 1, false);
         }),
-        ("multinomial_f32: 0 draws asked for; at least 1 is needed", |g| {
+        ("multinomial: 0 draws asked for; at least 1 is needed", |g| {
             g.multinomial_f32(&[1.0], 0, false);
         }),
-        ("multinomial_f32: 2 draws without replacement from 1 weights above 0 (of 2)", |g| {
+        ("multinomial: 2 draws without replacement from 1 weights above 0 (of 2)", |g| {
             g.multinomial_f32(&[1.0, 0.0], 2, false);
         }),
         ("stream: step 16777216 must be below 2^24 = 16777216", |g| {

@@ -1,6 +1,6 @@
 //! Elementwise functions of two or three tensors, which broadcast, and of a tensor and a number.
 
-use super::unary::{Offset, Scale};
+use super::unary::{Offset, Rsub, Scale};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
@@ -10,7 +10,7 @@ use rushlight_array::{Array, Scalar};
 /// Defines an operation of two tensors: its type, its rule and its method. The rule's gradients have the
 /// broadcast shape; the engine sums them down.
 macro_rules! binary_op {
-    ($Op:ident, $name:ident, $saves:ident, ($a_domain:ident, $b_domain:ident), $(#[$doc:meta])*
+    ($Op:ident, $name:ident, $grad_fn:literal, $saves:ident, ($a_domain:ident, $b_domain:ident), $(#[$doc:meta])*
      |$saved:ident, $grad:ident| $to_a:expr, $to_b:expr) => {
         #[derive(Debug)]
         struct $Op;
@@ -29,6 +29,9 @@ macro_rules! binary_op {
             fn backward(&self, $saved: &Saved<'_>, $grad: &Tensor, give: &mut Gradients<'_>) {
                 give.to(0, || $to_a);
                 give.to(1, || $to_b);
+            }
+            fn grad_fn(&self) -> String {
+                $grad_fn.to_string()
             }
         }
 
@@ -73,23 +76,23 @@ macro_rules! binary_op {
     };
 }
 
-binary_op!(Add, add, NOTHING, (Any, Any),
+binary_op!(Add, add, "AddBackward0", NOTHING, (Any, Any),
     /// a + b.
     |_saved, grad| grad.clone(), grad.clone());
-binary_op!(Sub, sub, NOTHING, (Any, Any),
+binary_op!(Sub, sub, "SubBackward0", NOTHING, (Any, Any),
     /// a - b.
     |_saved, grad| grad.clone(), -grad);
-binary_op!(Mul, mul, INPUTS, (Any, Any),
+binary_op!(Mul, mul, "MulBackward0", INPUTS, (Any, Any),
     /// a * b, element by element.
     |saved, grad| grad * saved.input(1), grad * saved.input(0));
-binary_op!(Div, div, INPUTS, (Any, NonZero),
+binary_op!(Div, div, "DivBackward0", INPUTS, (Any, NonZero),
 /// a / b, always as floats.
 |saved, grad| grad / saved.input(1), {
     let b = saved.input(1);
     // Not a / (b * b), whose square may overflow.
     -(grad * (saved.input(0) / &b / &b))
 });
-binary_op!(Pow, pow, ALL, (Positive, Any),
+binary_op!(Pow, pow, "PowBackward1", ALL, (Positive, Any),
 /// a to the power of b.
 |saved, grad| {
     let (a, b) = (saved.input(0), saved.input(1));
@@ -100,11 +103,11 @@ binary_op!(Pow, pow, ALL, (Positive, Any),
     let (a, y) = (saved.input(0), saved.output());
     where_(&a.eq(0.0), &zero(grad), &(grad * &y * a.log()))
 });
-binary_op!(Maximum, maximum, INPUTS, (Any, Any),
+binary_op!(Maximum, maximum, "MaximumBackward0", INPUTS, (Any, Any),
     /// The larger of a and b; equal ones share the gradient.
     |saved, grad| share(grad, &saved.input(0), &saved.input(1)),
     share(grad, &saved.input(1), &saved.input(0)));
-binary_op!(Minimum, minimum, INPUTS, (Any, Any),
+binary_op!(Minimum, minimum, "MinimumBackward0", INPUTS, (Any, Any),
     /// The smaller of a and b; equal ones share the gradient.
     |saved, grad| share(grad, &saved.input(1), &saved.input(0)),
     share(grad, &saved.input(0), &saved.input(1)));
@@ -121,19 +124,22 @@ pub(crate) fn zero(grad: &Tensor) -> Tensor {
 
 /// `a` where the condition (an array, not differentiated) holds, else `b`.
 #[derive(Debug)]
-pub(crate) struct Where(pub(crate) Array);
+pub(crate) struct Where {
+    pub(crate) condition: Array,
+    pub(crate) name: &'static str,
+}
 
 impl Op for Where {
     fn name(&self) -> &'static str {
-        "where"
+        self.name
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        self.0.where_(inputs[0], inputs[1])
+        self.condition.where_(inputs[0], inputs[1])
     }
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let zero = zero(grad);
-        let condition = Tensor::constant(self.0.clone());
+        let condition = Tensor::constant(self.condition.clone());
         give.to(0, || where_(&condition, grad, &zero));
         give.to(1, || where_(&condition, &zero, grad));
     }
@@ -149,7 +155,7 @@ impl Tensor {
     #[track_caller]
     pub(crate) fn add_scalar(&self, value: Scalar) -> Tensor {
         match self.dtype().is_float() {
-            true => Tensor::apply(Offset(value.to_f64()), &[self]),
+            true => Tensor::apply(Offset { term: value.to_f64(), name: "add" }, &[self]),
             false => self.add(&self.operand(value)),
         }
     }
@@ -157,7 +163,7 @@ impl Tensor {
     #[track_caller]
     pub(crate) fn sub_scalar(&self, value: Scalar) -> Tensor {
         match self.dtype().is_float() {
-            true => Tensor::apply(Offset(-value.to_f64()), &[self]),
+            true => Tensor::apply(Offset { term: -value.to_f64(), name: "sub" }, &[self]),
             false => self.sub(&self.operand(value)),
         }
     }
@@ -165,7 +171,10 @@ impl Tensor {
     /// value - self.
     #[track_caller]
     pub(crate) fn rsub_scalar(&self, value: Scalar) -> Tensor {
-        self.operand(value).sub(self)
+        match self.dtype().is_float() {
+            true => Tensor::apply(Rsub(value), &[self]),
+            false => self.operand(value).sub(self),
+        }
     }
 
     #[track_caller]

@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 /// If the condition is not bool, the shapes do not broadcast, or the devices differ.
 #[track_caller]
 pub fn where_(condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
-    Tensor::apply(Where(condition.array()), &[a, b])
+    Tensor::apply(Where { condition: condition.array(), name: "where" }, &[a, b])
 }
 
 /// Joins tensors along an existing dim; dtypes are promoted.

@@ -1,6 +1,7 @@
 //! Picking and placing by index, and joining.
 
 use crate::op::{Gradients, Op, Saved};
+use crate::ops::elementwise::Where;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Index, Indices, Step, axis, fail, index_steps};
@@ -10,11 +11,13 @@ use rushlight_array::{Array, DType, Index, Indices, Step, axis, fail, index_step
 struct IndexSelect {
     dim: isize,
     index: Array,
+    /// The method that was called.
+    name: &'static str,
 }
 
 impl Op for IndexSelect {
     fn name(&self) -> &'static str {
-        "index_select"
+        self.name
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
@@ -108,7 +111,7 @@ impl Op for Scatter {
             }
             let mut full = read;
             for (d, &size) in saved.shape(1).iter().enumerate() {
-                let places = Array::arange(0, full.shape()[d] as i64, 1);
+                let places = Array::arange(0, full.shape()[d] as i64, 1).to_device(&grad.device());
                 let mut shape = full.shape().to_vec();
                 shape[d] = size;
                 let zeros = Array::full(shape, 0.0, grad.dtype(), &grad.device());
@@ -181,7 +184,9 @@ impl Tensor {
         let mut shape = own[..axis].to_vec();
         shape.extend(&**index.shape());
         shape.extend(&own[axis + 1..]);
-        self.index_select(axis as isize, &index.reshape([-1]).into()).reshape(shape.as_slice())
+        let op = IndexSelect { dim: axis as isize, index: index.reshape([-1]), name: "index" };
+        let taken = Tensor::apply(op, &[self]);
+        if index.rank() == 1 { taken } else { taken.reshape_as("index", shape.as_slice()) }
     }
 
     /// The places along `dim` that a one-dimensional integer tensor names.
@@ -190,7 +195,7 @@ impl Tensor {
     /// If an index is out of range or the index tensor is not one-dimensional integers.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Tensor) -> Tensor {
-        Tensor::apply(IndexSelect { dim, index: index.array() }, &[self])
+        Tensor::apply(IndexSelect { dim, index: index.array(), name: "index_select" }, &[self])
     }
 
     /// This tensor with `source`'s places along `dim` added at the places that `index` names.
@@ -264,7 +269,8 @@ impl Tensor {
         }
         let shape = rushlight_array::broadcast_shapes("masked_select", &self.shape(), &mask.shape());
         let index = mask.array().expand(&shape).reshape([-1]).nonzero().reshape([-1]);
-        self.expand(&shape).reshape([-1]).index_select(0, &index.into())
+        let op = IndexSelect { dim: 0, index, name: "masked_select" };
+        Tensor::apply(op, &[&self.expand(&shape).reshape([-1])])
     }
 
     /// This tensor with `value` where the bool mask is true; the mask broadcasts.
@@ -276,7 +282,8 @@ impl Tensor {
         if mask.dtype() != DType::Bool {
             fail!("masked_fill: the mask is {}, not bool; compare it, as in x.gt(0.0)", mask.dtype().name());
         }
-        crate::ops::where_(mask, &self.array().scalar_operand(value).into(), self)
+        let op = Where { condition: mask.array(), name: "masked_fill" };
+        Tensor::apply(op, &[&self.array().scalar_operand(value).into(), self])
     }
 
     /// The positions of the elements that are not zero: `[count, dims]`, `i64`.
@@ -440,7 +447,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
             let count = draw.below(size + 1);
             let places =
                 (0..rows).flat_map(|_| draw.permutation(size).into_iter().take(count)).collect::<Vec<i64>>();
-            let index = Tensor::from_vec(places, [rows, count]);
+            let index = Tensor::constant(draw.integers(places, &[rows, count]));
             let source = {
                 let extra = draw.below(2);
                 draw.leaf(&[rows, count + extra], Domain::Any)

@@ -1,9 +1,9 @@
-//! Views and casts.
+//! Views.
 
 use crate::op::{Gradients, Op, Saved};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, no_rejects};
-use crate::tensor::{Tensor, To};
-use rushlight_array::{Array, Device, NewShape, Shape, axis, fail};
+use crate::tensor::Tensor;
+use rushlight_array::{Array, NewShape, Shape, axis, fail};
 
 /// The same elements in another shape.
 #[derive(Debug)]
@@ -11,6 +11,9 @@ struct Reshape {
     shape: NewShape,
     /// `view`, which never copies, `reshape`, or the method that was called.
     name: &'static str,
+    /// Whether it had to copy, or was called with a dim: PyTorch has other names then.
+    copied: bool,
+    of_dim: bool,
 }
 
 impl Op for Reshape {
@@ -22,11 +25,25 @@ impl Op for Reshape {
         if self.name == "view" {
             inputs[0].view(self.shape.clone())
         } else {
-            inputs[0].reshape(self.shape.clone())
+            let output = inputs[0].reshape(self.shape.clone());
+            self.copied = !output.shares_storage(inputs[0]);
+            output
         }
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || grad.reshape(saved.shape(0)));
+    }
+    fn grad_fn(&self) -> String {
+        let name = match self.name {
+            "reshape" | "view" if self.copied => "UnsafeViewBackward0",
+            "reshape" | "view" => "ViewBackward0",
+            "unsqueeze" => "UnsqueezeBackward0",
+            "squeeze" if self.of_dim => "SqueezeBackward1",
+            "squeeze" => "SqueezeBackward0",
+            "select" => "SelectBackward0",
+            _ => "IndexBackward0",
+        };
+        name.to_string()
     }
 }
 
@@ -80,11 +97,12 @@ struct Slice {
     start: usize,
     len: usize,
     step: usize,
+    name: &'static str,
 }
 
 impl Op for Slice {
     fn name(&self) -> &'static str {
-        "slice"
+        self.name
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
@@ -98,6 +116,7 @@ impl Op for Slice {
         give.to(0, || {
             let end = self.start + self.len * self.step;
             let index = Array::arange(self.start as i64, end as i64, self.step as i64);
+            let index = index.to_device(&grad.device());
             zeros_like(grad, saved.shape(0)).index_add(self.dim, &index.into(), grad)
         });
     }
@@ -124,7 +143,7 @@ impl Op for Unfold {
         give.to(0, || {
             let shape = saved.shape(0);
             let places = Array::arange(0, shape.numel() as i64, 1).reshape(shape);
-            let index = places.unfold(self.dim, self.size, self.step).reshape([-1]);
+            let index = places.unfold(self.dim, self.size, self.step).reshape([-1]).to_device(&grad.device());
             let flat = zeros_like(grad, &Shape::from(shape.numel()));
             flat.index_add(0, &index.into(), &grad.reshape([-1])).reshape(shape)
         });
@@ -152,31 +171,7 @@ fn zeros_like(grad: &Tensor, shape: &Shape) -> Tensor {
     Array::full(shape, 0.0, grad.dtype(), &grad.device()).into()
 }
 
-/// Another dtype or device.
-#[derive(Debug)]
-struct Cast(To);
-
-impl Op for Cast {
-    fn name(&self) -> &'static str {
-        "to"
-    }
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        match std::mem::replace(&mut self.0, To::Device(inputs[0].device().clone())) {
-            To::DType(dtype) => inputs[0].cast(dtype),
-            To::Device(device) => inputs[0].to_device(&device),
-        }
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        // `forward` has left the device that the input came from.
-        let To::Device(device) = &self.0 else { unreachable!("forward runs before backward") };
-        give.to(0, || grad.to(saved.dtype(0)).to(device));
-    }
-    fn grad_fn(&self) -> String {
-        "ToCopyBackward0".to_string()
-    }
-}
-
-/// Views and casts.
+/// Views.
 impl Tensor {
     /// The same elements in another shape; one size may be -1. A view where strides allow it, else a copy.
     ///
@@ -184,7 +179,12 @@ impl Tensor {
     /// If the shape does not hold the same number of elements.
     #[track_caller]
     pub fn reshape(&self, shape: impl Into<NewShape>) -> Tensor {
-        Tensor::apply(Reshape { shape: shape.into(), name: "reshape" }, &[self])
+        self.reshape_as("reshape", shape)
+    }
+
+    #[track_caller]
+    pub(crate) fn reshape_as(&self, name: &'static str, shape: impl Into<NewShape>) -> Tensor {
+        Tensor::apply(Reshape { shape: shape.into(), name, copied: false, of_dim: false }, &[self])
     }
 
     /// As [`Tensor::reshape`], but never a copy.
@@ -193,7 +193,7 @@ impl Tensor {
     /// If the shape does not hold the same number of elements, or strides cannot express it.
     #[track_caller]
     pub fn view(&self, shape: impl Into<NewShape>) -> Tensor {
-        Tensor::apply(Reshape { shape: shape.into(), name: "view" }, &[self])
+        self.reshape_as("view", shape)
     }
 
     /// Merges the dims `start..=end` into one.
@@ -203,7 +203,7 @@ impl Tensor {
     #[track_caller]
     pub fn flatten(&self, start: isize, end: isize) -> Tensor {
         let shape = self.array().flatten(start, end).shape().clone();
-        Tensor::apply(Reshape { shape: shape.into(), name: "reshape" }, &[self])
+        if shape == self.shape() { self.clone() } else { self.reshape(shape) }
     }
 
     /// A new dim of size 1 before dim `dim`; -1 means behind the last.
@@ -213,14 +213,14 @@ impl Tensor {
     #[track_caller]
     pub fn unsqueeze(&self, dim: isize) -> Tensor {
         let shape = self.array().unsqueeze(dim).shape().clone();
-        Tensor::apply(Reshape { shape: shape.into(), name: "unsqueeze" }, &[self])
+        self.reshape_as("unsqueeze", shape)
     }
 
     /// Drops all dims of size 1.
     #[track_caller]
     pub fn squeeze(&self) -> Tensor {
         let shape = self.array().squeeze().shape().clone();
-        Tensor::apply(Reshape { shape: shape.into(), name: "squeeze" }, &[self])
+        self.reshape_as("squeeze", shape)
     }
 
     /// Drops one dim if its size is 1.
@@ -230,7 +230,8 @@ impl Tensor {
     #[track_caller]
     pub fn squeeze_dim(&self, dim: isize) -> Tensor {
         let shape = self.array().squeeze_dim(dim).shape().clone();
-        Tensor::apply(Reshape { shape: shape.into(), name: "squeeze" }, &[self])
+        let op = Reshape { shape: shape.into(), name: "squeeze", copied: false, of_dim: true };
+        Tensor::apply(op, &[self])
     }
 
     /// Reorders the dims: dim `i` of the result is `dims[i]` of this tensor.
@@ -299,7 +300,7 @@ impl Tensor {
     /// If they leave the dim, or `step` is 0.
     #[track_caller]
     pub fn step(&self, dim: isize, start: usize, len: usize, step: usize) -> Tensor {
-        Tensor::apply(Slice { dim, start, len, step }, &[self])
+        Tensor::apply(Slice { dim, start, len, step, name: "slice" }, &[self])
     }
 
     /// The elements at one index along `dim`, without that dim; a negative index counts from the back.
@@ -312,7 +313,7 @@ impl Tensor {
         let axis = axis("select", dim, &self.shape());
         let start = if index < 0 { index + self.size(dim) as isize } else { index };
         let slice = self.narrow(axis as isize, start as usize, 1);
-        Tensor::apply(Reshape { shape: part.shape().into(), name: "select" }, &[&slice])
+        slice.reshape_as("select", part.shape())
     }
 
     /// Windows of `size` places, `step` apart, along `dim`; the window becomes a new last dim.
@@ -344,7 +345,8 @@ impl Tensor {
             .collect();
         let mut pieces = Vec::with_capacity(lengths.len());
         for (i, &len) in lengths.iter().enumerate() {
-            pieces.push(self.narrow(dim, i * size, len));
+            let slice = Slice { dim, start: i * size, len, step: 1, name: "split" };
+            pieces.push(Tensor::apply(slice, &[self]));
         }
         pieces
     }
@@ -353,23 +355,6 @@ impl Tensor {
     #[track_caller]
     pub fn contiguous(&self) -> Tensor {
         if self.is_contiguous() { self.clone() } else { Tensor::apply(Contiguous, &[self]) }
-    }
-
-    /// Another dtype or device: PyTorch's `x.to(torch.float64)`, `x.to("cuda")`. The tensor itself if it has
-    /// that dtype or is there already.
-    ///
-    /// ```
-    /// use rushlight_autograd::{array::DType, tensor};
-    /// assert_eq!(tensor([1, 2]).to(DType::F32).dtype(), DType::F32);
-    /// ```
-    #[track_caller]
-    pub fn to(&self, to: impl Into<To>) -> Tensor {
-        let to = to.into();
-        let here = match &to {
-            To::DType(dtype) => self.dtype() == *dtype,
-            To::Device(device) => self.device() == *device,
-        };
-        if here { self.clone() } else { Tensor::apply(Cast(to), &[self]) }
     }
 }
 
@@ -512,19 +497,6 @@ pub(crate) static TABLE: &[OpInfo] = &[
             let shape = draw.shape(0, 3);
             Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
                 Tensor::apply(Contiguous, &[&x[0].transpose(0, -1)]).exp()
-            })
-        },
-        rejects: no_rejects,
-    },
-    OpInfo {
-        op: "Cast",
-        name: "to",
-        torch: "torch.Tensor.to",
-        sample: |draw| {
-            let shape = draw.shape(0, 2);
-            // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
-            Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
-                Tensor::apply(Cast(To::Device(Device::cpu())), &[&x[0]])
             })
         },
         rejects: no_rejects,

@@ -7,7 +7,10 @@ use rushlight_array::{Array, fail};
 
 /// The matrix product of any ranks; leading dims broadcast.
 #[derive(Debug)]
-struct Matmul;
+struct Matmul {
+    /// What PyTorch prints, which depends on the shapes.
+    grad_fn: &'static str,
+}
 
 impl Op for Matmul {
     fn name(&self) -> &'static str {
@@ -15,6 +18,13 @@ impl Op for Matmul {
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
+        self.grad_fn = match (inputs[0].rank(), inputs[1].rank()) {
+            (1, 1) => "DotBackward0",
+            (2, 1) => "MvBackward0",
+            (1, 2) => ROW_TIMES_MATRIX,
+            (2, 2) => "MmBackward0",
+            _ => FOLDED,
+        };
         inputs[0].matmul(inputs[1])
     }
     fn saves(&self) -> Saves {
@@ -39,13 +49,20 @@ impl Op for Matmul {
         });
     }
     fn grad_fn(&self) -> String {
-        "MmBackward0".to_string()
+        self.grad_fn.to_string()
     }
 }
 
+/// What PyTorch 2.15 prints last when it brings operands to matrices and the product back.
+const FOLDED: &str = "UnsafeViewBackward0";
+const ROW_TIMES_MATRIX: &str = "SqueezeBackward4";
+
 /// x W^T + b as one node.
 #[derive(Debug)]
-struct Linear;
+struct Linear {
+    /// What PyTorch prints, which depends on the shapes.
+    grad_fn: &'static str,
+}
 
 impl Op for Linear {
     fn name(&self) -> &'static str {
@@ -55,6 +72,12 @@ impl Op for Linear {
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2).copied());
         check_linear(x, weight, bias);
+        self.grad_fn = match (x.rank(), bias) {
+            (2, Some(_)) => "AddmmBackward0",
+            (2, None) => "MmBackward0",
+            (1, None) => ROW_TIMES_MATRIX,
+            _ => FOLDED,
+        };
         let backend = x.device().backend();
         let out = weight.shape()[0];
         if x.rank() == 2 {
@@ -81,7 +104,7 @@ impl Op for Linear {
         }
     }
     fn grad_fn(&self) -> String {
-        "AddmmBackward0".to_string()
+        self.grad_fn.to_string()
     }
 }
 
@@ -135,9 +158,10 @@ fn check_linear(x: &Array, weight: &Array, bias: Option<&Array>) {
 /// If shapes, dtypes or devices do not fit.
 #[track_caller]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let op = Linear { grad_fn: "" };
     match bias {
-        Some(bias) => Tensor::apply(Linear, &[x, weight, bias]),
-        None => Tensor::apply(Linear, &[x, weight]),
+        Some(bias) => Tensor::apply(op, &[x, weight, bias]),
+        None => Tensor::apply(op, &[x, weight]),
     }
 }
 
@@ -154,7 +178,7 @@ impl Tensor {
     /// If the inner sizes or the dtypes differ, an operand is a scalar or bool, or batch dims do not broadcast.
     #[track_caller]
     pub fn matmul(&self, other: &Tensor) -> Tensor {
-        Tensor::apply(Matmul, &[self, other])
+        Tensor::apply(Matmul { grad_fn: "" }, &[self, other])
     }
 }
 

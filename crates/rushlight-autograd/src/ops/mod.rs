@@ -1,6 +1,7 @@
 //! The built-in operations, by kind. Each stands with its rule, its method on [`Tensor`](crate::Tensor) and
 //! its row of the table.
 
+pub(crate) mod cast;
 mod elementwise;
 mod functions;
 mod index;
@@ -19,10 +20,11 @@ pub use matmul::linear;
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
-pub(crate) static TABLES: [&[OpInfo]; 8] = [
+pub(crate) static TABLES: [&[OpInfo]; 9] = [
     unary::TABLE,
     elementwise::TABLE,
     layout::TABLE,
+    cast::TABLE,
     reduce::TABLE,
     softmax::TABLE,
     matmul::TABLE,

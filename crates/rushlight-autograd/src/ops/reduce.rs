@@ -3,7 +3,7 @@
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers, no_rejects};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, Dims, Shape, axis};
+use rushlight_array::{Array, DType, Dims, Shape, axis};
 
 /// The dims of a reduction; an empty list means all.
 #[derive(Clone, Debug)]
@@ -99,19 +99,25 @@ impl Op for Prod {
         inputs[0].prod()
     }
     fn saves(&self) -> Saves {
-        Saves::INPUTS
+        Saves::ALL
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || grad * products_of_others(&saved.input(0)));
+        give.to(0, || {
+            let x = saved.input(0);
+            if x.eq(0.0).any().item_as::<bool>() {
+                return grad * products_of_others(&x);
+            }
+            grad * (saved.output() / x)
+        });
     }
 }
 
-/// For each element the product of all others, without a division, so that zeros do no harm: an n by n
-/// table of the elements with ones on its diagonal, multiplied along its rows.
+/// For each element the product of all others, without a division, for which a zero would do harm: an n by
+/// n table of the elements with ones on its diagonal, multiplied along its rows.
 fn products_of_others(x: &Tensor) -> Tensor {
     let flat = x.reshape([-1]);
     let n = flat.numel();
-    let diagonal = Tensor::constant(Array::eye(n, n, rushlight_array::DType::Bool));
+    let diagonal = Tensor::constant(Array::eye(n, n, DType::Bool).to_device(&x.device()));
     let table = crate::ops::where_(&diagonal, &Tensor::constant(flat.array().scalar_operand(1.0)), &flat);
     let columns = (0..n).map(|j| table.select(1, j as isize));
     columns.reduce(|product, column| product * column).unwrap_or(flat).reshape(x.shape())
@@ -149,6 +155,44 @@ impl Op for Extreme {
                 Some(dims) => winners.sum_dim(dims.clone(), true),
             };
             self.over.restore(grad, shape) * (winners / count)
+        });
+    }
+    fn grad_fn(&self) -> String {
+        // PyTorch's number 0 of max and min is that of one dim, with places.
+        match self.name {
+            "max" => "MaxBackward1",
+            "min" => "MinBackward1",
+            "amax" => "AmaxBackward0",
+            _ => "AminBackward0",
+        }
+        .to_string()
+    }
+}
+
+/// The elements at one place each along a dim.
+#[derive(Debug)]
+struct Pick {
+    dim: isize,
+    keepdim: bool,
+    /// The places; here the dim has size 1.
+    index: Array,
+    name: &'static str,
+}
+
+impl Op for Pick {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    #[track_caller]
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let values = inputs[0].gather(self.dim, &self.index);
+        if self.keepdim { values } else { values.squeeze_dim(self.dim) }
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || {
+            let zeros = Array::full(saved.shape(0), 0.0, grad.dtype(), &grad.device());
+            let grad = grad.reshape(self.index.shape());
+            Tensor::constant(zeros).scatter_add(self.dim, &self.index.clone().into(), &grad)
         });
     }
 }
@@ -196,7 +240,26 @@ impl Tensor {
     #[track_caller]
     pub fn var(&self) -> Tensor {
         let centred = self - self.mean();
-        (&centred * &centred).sum() / (self.numel() as f64 - 1.0)
+        (&centred * &centred).sum() / (self.numel() as f64 - 1.0).max(0.0)
+    }
+
+    /// The variance along dims, divided by the number of elements less one: PyTorch's `var(dim)`.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// let x = tensor([[1.0, 3.0], [5.0, 5.0]]);
+    /// assert_eq!(x.var_dim(1, false).to_vec::<f32>(), [2.0, 0.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the dtype is not a float, or a dim is out of range or named twice.
+    #[track_caller]
+    pub fn var_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
+        let dims = dims.into();
+        let mean = self.mean_dim(dims.clone(), true);
+        let count = self.numel() as f64 / mean.numel() as f64;
+        let centred = self - mean;
+        (&centred * &centred).sum_dim(dims, keepdim) / (count - 1.0).max(0.0)
     }
 
     /// The square root of [`Tensor::var`]; if all elements are equal the gradient is 0, as in PyTorch.
@@ -205,10 +268,16 @@ impl Tensor {
     /// If the dtype is not a float.
     #[track_caller]
     pub fn std(&self) -> Tensor {
-        let var = self.var();
-        let none = var.eq(0.0);
-        // The root's infinite slope at 0 would make NaN of the variance's 0.
-        var.masked_fill(&none, 1.0).sqrt().masked_fill(&none, 0.0)
+        flat_root(&self.var())
+    }
+
+    /// The square root of [`Tensor::var_dim`]; its gradient is 0 where all elements are equal.
+    ///
+    /// # Panics
+    /// If the dtype is not a float, or a dim is out of range or named twice.
+    #[track_caller]
+    pub fn std_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
+        flat_root(&self.var_dim(dims, keepdim))
     }
 
     /// The product of all elements; integers and bools give `i64`.
@@ -260,7 +329,7 @@ impl Tensor {
     /// If the dim is empty or out of range.
     #[track_caller]
     pub fn max_dim(&self, dim: isize, keepdim: bool) -> (Tensor, Tensor) {
-        self.pick(dim, keepdim, &self.array().argmax(dim, true))
+        self.pick("max", dim, keepdim, self.array().argmax(dim, true))
     }
 
     /// The smallest elements along one dim and their places: PyTorch's `min(dim)`. The gradient goes to the
@@ -270,20 +339,20 @@ impl Tensor {
     /// If the dim is empty or out of range.
     #[track_caller]
     pub fn min_dim(&self, dim: isize, keepdim: bool) -> (Tensor, Tensor) {
-        self.pick(dim, keepdim, &self.array().argmin(dim, true))
+        self.pick("min", dim, keepdim, self.array().argmin(dim, true))
     }
 
     #[track_caller]
-    fn pick(&self, dim: isize, keepdim: bool, index: &Array) -> (Tensor, Tensor) {
+    fn pick(&self, name: &'static str, dim: isize, keepdim: bool, index: Array) -> (Tensor, Tensor) {
         if self.dim() == 0 {
             return (self.clone(), Tensor::constant(index.reshape(())));
         }
-        let index = Tensor::constant(index.clone());
-        let values = self.gather(dim, &index);
-        if keepdim { (values, index) } else { (values.squeeze_dim(dim), index.squeeze_dim(dim)) }
+        let values = Tensor::apply(Pick { dim, keepdim, index: index.clone(), name }, &[self]);
+        (values, if keepdim { index } else { index.squeeze_dim(dim) }.into())
     }
 
-    /// The place of the first largest element along a dim, as `i64`.
+    /// The place of the first largest element along a dim, as `i64`. For that among all elements, as PyTorch's
+    /// `argmax()` without a dim, flatten first: `x.flatten(0, -1).argmax(0)`.
     ///
     /// # Panics
     /// If the dim is empty or out of range.
@@ -327,13 +396,25 @@ impl Tensor {
     }
 }
 
+/// The square root of variances, with the slope 0 at 0: the infinite one would make NaN of the variance's 0.
+#[track_caller]
+fn flat_root(var: &Tensor) -> Tensor {
+    let none = var.eq(0.0);
+    var.masked_fill(&none, 1.0).sqrt().masked_fill(&none, 0.0)
+}
+
 /// A reduction over one dim, several, or all.
-fn reduced(draw: &mut Draw<'_>, full: bool, call: fn(&Tensor, &[isize], bool) -> Tensor) -> Sample {
+fn reduced(
+    draw: &mut Draw<'_>,
+    full: bool,
+    domain: Domain,
+    call: fn(&Tensor, &[isize], bool) -> Tensor,
+) -> Sample {
     let shape = if full { draw.full_shape(0, 3) } else { draw.shape(0, 3) };
     let mut dims: Vec<isize> = draw.permutation(shape.len()).iter().map(|&d| d as isize).collect();
     dims.truncate(draw.below(shape.len() + 1));
     let keepdim = draw.coin();
-    Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| call(&x[0], &dims, keepdim))
+    Sample::new(vec![draw.leaf(&shape, domain)], move |x| call(&x[0], &dims, keepdim))
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
@@ -342,7 +423,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
         name: "sum",
         torch: "torch.sum",
         sample: |draw| {
-            reduced(draw, false, |x, dims, keepdim| match dims {
+            reduced(draw, false, Domain::Any, |x, dims, keepdim| match dims {
                 [] => x.sum().exp(),
                 dims => x.sum_dim(dims, keepdim).sin(),
             })
@@ -363,7 +444,17 @@ pub(crate) static TABLE: &[OpInfo] = &[
         name: "mean",
         torch: "torch.mean",
         sample: |draw| {
-            reduced(draw, true, |x, dims, keepdim| match dims {
+            if draw.below(3) == 2 {
+                // At least two elements, of which no two are equal.
+                let mut shape = draw.full_shape(1, 2).to_vec();
+                shape[0] += 1;
+                let (keepdim, square) = (draw.coin(), draw.coin());
+                return Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match square {
+                    true => x[0].var_dim(0, keepdim).exp(),
+                    false => x[0].std_dim(0, keepdim).exp(),
+                });
+            }
+            reduced(draw, true, Domain::Any, |x, dims, keepdim| match dims {
                 [] => x.mean().exp(),
                 dims => x.mean_dim(dims, keepdim).exp(),
             })
@@ -397,31 +488,22 @@ pub(crate) static TABLE: &[OpInfo] = &[
         op: "Extreme",
         name: "amax",
         torch: "torch.amax",
-        sample: |draw| match draw.below(4) {
-            0 => reduced(draw, true, |x, dims, keepdim| match dims {
+        sample: |draw| match draw.below(3) {
+            0 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
                 [] => x.max().exp(),
                 dims => x.amax(dims, keepdim).exp(),
             }),
-            1 => reduced(draw, true, |x, dims, keepdim| match dims {
+            1 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
                 [] => x.min().exp(),
                 dims => x.amin(dims, keepdim).exp(),
             }),
-            2 => {
+            _ => {
                 // Each extreme stands twice, and both places belong to one input.
                 let shape = draw.full_shape(1, 3);
                 let (dim, largest) = (draw.dim(&shape), draw.coin());
-                Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| {
+                Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| {
                     let twice = Tensor::cat(&[&x[0], &x[0]], dim);
                     if largest { twice.amax(dim, false).exp() } else { twice.amin(dim, true).exp() }
-                })
-            }
-            _ => {
-                let shape = draw.full_shape(0, 3);
-                let (dim, largest) = (draw.dim(&shape), draw.coin());
-                Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| {
-                    let (values, _) =
-                        if largest { x[0].max_dim(dim, false) } else { x[0].min_dim(dim, true) };
-                    values.exp()
                 })
             }
         },
@@ -430,13 +512,28 @@ pub(crate) static TABLE: &[OpInfo] = &[
                 Reject::new("max: axis 0 of shape [0] is empty and has no extreme value", || {
                     floats([0]).max();
                 }),
-                Reject::new("argmax: axis 1 of shape [2, 0] is empty and has no position", || {
-                    floats([2, 0]).argmax(1);
-                }),
                 Reject::new("amin: dim 5 is out of range for shape [2]", || {
                     floats([2]).amin(5, false);
                 }),
             ]
+        },
+    },
+    OpInfo {
+        op: "Pick",
+        name: "max_dim",
+        torch: "torch.max",
+        sample: |draw| {
+            let shape = draw.full_shape(0, 3);
+            let (dim, largest, keepdim) = (draw.dim(&shape), draw.coin(), draw.coin());
+            Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match largest {
+                true => x[0].max_dim(dim, keepdim).0.exp(),
+                false => x[0].min_dim(dim, keepdim).0.exp(),
+            })
+        },
+        rejects: || {
+            vec![Reject::new("argmax: axis 1 of shape [2, 0] is empty and has no position", || {
+                floats([2, 0]).max_dim(1, false);
+            })]
         },
     },
 ];

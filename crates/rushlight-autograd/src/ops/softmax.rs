@@ -48,9 +48,12 @@ impl Op for LogSoftmax {
     }
 }
 
-/// log(sum(exp(x))) along a dim, which stays with size 1.
+/// log(sum(exp(x))) along a dim.
 #[derive(Debug)]
-struct LogSumExp(isize);
+struct LogSumExp {
+    dim: isize,
+    keepdim: bool,
+}
 
 impl Op for LogSumExp {
     fn name(&self) -> &'static str {
@@ -65,25 +68,34 @@ impl Op for LogSumExp {
                 x.dtype().name()
             );
         }
-        let along = axis("logsumexp", self.0, x.shape());
+        let along = axis("logsumexp", self.dim, x.shape());
         if x.rank() == 0 {
             return x.clone();
         }
         if x.shape()[along] == 0 {
             // The logarithm of an empty sum, which has no largest term.
-            return x.sum_dim(self.0, true).log();
+            return x.sum_dim(self.dim, self.keepdim).log();
         }
         // An infinite maximum must not be subtracted from itself.
-        let most = x.amax(self.0, true);
+        let most = x.amax(self.dim, true);
         let finite = most.abs().lt(&most.scalar_operand(f64::INFINITY));
         let most = finite.where_(&most, &most.scalar_operand(0.0));
-        x.sub(&most).exp().sum_dim(self.0, true).log().add(&most)
+        let sum = x.sub(&most).exp().sum_dim(self.dim, true).log().add(&most);
+        if self.keepdim { sum } else { sum.squeeze_dim(self.dim) }
     }
     fn saves(&self) -> Saves {
         Saves::ALL
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || grad * (saved.input(0) - saved.output()).exp());
+        give.to(0, || {
+            let x = saved.input(0);
+            // Both with the dim, so that they broadcast beside the input.
+            let beside = |y: Tensor| match self.keepdim || x.dim() == 0 {
+                true => y,
+                false => y.unsqueeze(axis("logsumexp", self.dim, saved.shape(0)) as isize),
+            };
+            beside(grad.clone()) * (&x - beside(saved.output())).exp()
+        });
     }
 }
 
@@ -128,8 +140,7 @@ impl Tensor {
     /// If the dtype is not a float or the dim is out of range.
     #[track_caller]
     pub fn logsumexp(&self, dim: isize, keepdim: bool) -> Tensor {
-        let sum = Tensor::apply(LogSumExp(dim), &[self]);
-        if keepdim || self.dim() == 0 { sum } else { sum.squeeze_dim(dim) }
+        Tensor::apply(LogSumExp { dim, keepdim }, &[self])
     }
 }
 
@@ -174,7 +185,10 @@ pub(crate) static TABLE: &[OpInfo] = &[
         op: "LogSumExp",
         name: "logsumexp",
         torch: "torch.logsumexp",
-        sample: |draw| along(draw, |x, dim| x.logsumexp(dim, false)),
+        sample: |draw| match draw.coin() {
+            true => along(draw, |x, dim| x.logsumexp(dim, false)),
+            false => along(draw, |x, dim| x.logsumexp(dim, true)),
+        },
         rejects: || {
             vec![
                 Reject::new("logsumexp: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {

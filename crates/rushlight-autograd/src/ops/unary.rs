@@ -5,7 +5,7 @@ use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
 use crate::tensor::Tensor;
-use rushlight_array::Array;
+use rushlight_array::{Array, Scalar};
 
 /// Defines an operation of one tensor without parameters: its type, its rule, its method and its test data.
 macro_rules! unary_op {
@@ -135,17 +135,40 @@ impl Op for Scale {
 
 /// x + term.
 #[derive(Debug)]
-pub(crate) struct Offset(pub(crate) f64);
+pub(crate) struct Offset {
+    pub(crate) term: f64,
+    /// `sub` if the term was subtracted.
+    pub(crate) name: &'static str,
+}
 
 impl Op for Offset {
     fn name(&self) -> &'static str {
-        "add"
+        self.name
     }
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].offset(self.0)
+        inputs[0].offset(self.term)
     }
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || grad.clone());
+    }
+}
+
+/// number - x.
+#[derive(Debug)]
+pub(crate) struct Rsub(pub(crate) Scalar);
+
+impl Op for Rsub {
+    fn name(&self) -> &'static str {
+        "rsub"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].scalar_operand(self.0).sub(inputs[0])
+    }
+    fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || -grad);
+    }
+    fn grad_fn(&self) -> String {
+        "RsubBackward1".to_string()
     }
 }
 
@@ -215,16 +238,19 @@ impl Op for Clamp {
             where_(&inside, grad, &zero(grad))
         });
     }
+    fn grad_fn(&self) -> String {
+        "ClampBackward1".to_string()
+    }
 }
 
 impl Tensor {
-    /// x to a fixed power.
+    /// x to a fixed power. Integers become floats, where PyTorch keeps `int64` for whole exponents.
     #[track_caller]
     pub fn powf(&self, exponent: f64) -> Tensor {
         Tensor::apply(PowScalar(exponent), &[self])
     }
 
-    /// x * x.
+    /// x * x, as a float also for integers, which PyTorch keeps; `x * x` keeps them here.
     #[track_caller]
     pub fn square(&self) -> Tensor {
         self.powf(2.0)
@@ -272,7 +298,14 @@ pub(crate) static TABLE: &[OpInfo] = &[
         op: "Offset",
         name: "add",
         torch: "torch.add",
-        sample: |draw| one(draw, Domain::Any, |x| 0.5 - (&x[0] + 1.7)),
+        sample: |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5),
+        rejects: crate::table::no_rejects,
+    },
+    OpInfo {
+        op: "Rsub",
+        name: "sub",
+        torch: "torch.rsub",
+        sample: |draw| one(draw, Domain::Any, |x| 0.5 - &x[0]),
         rejects: crate::table::no_rejects,
     },
     OpInfo {

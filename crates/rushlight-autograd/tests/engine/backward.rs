@@ -197,3 +197,31 @@ fn create_graph_records_also_inside_of_no_grad() {
     assert!(no_grad(|| grad_with(&[&y], &[&w], &options))[0].requires_grad());
     assert!(!grad(&[&(&w * &w)], &[&w])[0].requires_grad());
 }
+
+#[test]
+fn prod_needs_a_table_only_beside_zeros() {
+    // The slope is the product of the others: 12 / x, and with one zero only that one has any.
+    let x = leaf64([1.0, -3.0, -4.0]);
+    x.prod().backward();
+    assert_eq!(x.grad().unwrap().to_vec::<f64>(), [12.0, -4.0, -3.0]);
+    let x = leaf64([2.0, 0.0, 5.0]);
+    x.prod().backward();
+    assert_eq!(x.grad().unwrap().to_vec::<f64>(), [0.0, 10.0, 0.0]);
+    // Of this many an n by n table would not fit in memory.
+    let x = Tensor::from_vec(vec![1f32; 1 << 20], 1 << 20).requires_grad_();
+    x.prod().backward();
+    assert_eq!(x.grad().unwrap().sum().item(), f64::from(1 << 20));
+}
+
+#[test]
+fn std_along_a_dim_has_slope_zero_where_all_are_equal() {
+    // Of 1 and 3: variance 2, and d(std)/dx = (x - mean) / std.
+    let x = leaf64([1.0, 3.0, 5.0, 5.0]);
+    let std = x.reshape([2, 2]).std_dim(1, true);
+    assert_eq!(*std.shape(), [2, 1]);
+    assert_eq!(std.to_vec::<f64>(), [2f64.sqrt(), 0.0]);
+    std.sum().backward();
+    let slope = 1.0 / 2f64.sqrt();
+    let expected = Tensor::from_vec(vec![-slope, slope, 0.0, 0.0], 4);
+    assert!(x.grad().unwrap().allclose(&expected, 1e-12, 0.0));
+}

@@ -217,3 +217,79 @@ fn custom_operations_learn() {
     Tensor::apply(Root { detached: false }, &[&y]).backward();
     assert_eq!(grad_of(&y), [0.25]);
 }
+
+/// The product of all inputs, of which it saves all and the result.
+#[derive(Debug)]
+struct Product;
+
+impl Op for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[1..].iter().fold(inputs[0].clone(), |product, x| product.mul(x))
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        for i in 0..saved.len() {
+            give.to(i, || grad * saved.output() / saved.input(i));
+        }
+    }
+}
+
+#[test]
+fn an_operation_may_save_forty_inputs() {
+    // 1 but for the last two, 2 and 4: the product is 8, and each slope 8 over its input.
+    let mut x: Vec<Tensor> = (0..38).map(|_| leaf64([1.0])).collect();
+    x.extend([leaf64([2.0]), leaf64([4.0])]);
+    Tensor::apply(Product, &x.iter().collect::<Vec<_>>()).backward();
+    let slopes: Vec<f64> = x.iter().map(|x| x.grad().unwrap().item()).collect();
+    assert_eq!(slopes[..38], [8.0; 38]);
+    assert_eq!(slopes[38..], [4.0, 2.0]);
+    let x: Vec<Tensor> = (0..40).map(|i| leaf64([f64::from(i)])).collect();
+    (Tensor::cat(&x.iter().collect::<Vec<_>>(), 0).square()).sum().backward();
+    assert_eq!(x[39].grad().unwrap().item(), 78.0);
+}
+
+#[test]
+fn saves_first_takes_at_most_31() {
+    assert!(panic_of(|| Saves::first(32)).contains("Saves::first: at most 31 inputs"));
+}
+
+/// exp(x), which the recorder gets as a by-product instead of as the output.
+#[derive(Debug)]
+struct ByProduct(Option<Array>);
+
+impl Op for ByProduct {
+    fn name(&self) -> &'static str {
+        "by_product"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let y = inputs[0].exp();
+        self.0 = Some(y.clone());
+        y.scale(2.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::ALL
+    }
+    fn by_product(&mut self) -> Option<Array> {
+        self.0.take()
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        assert!(saved.input(0).item() == 0.0 && saved.output().item() == 2.0);
+        give.to(0, || grad * saved.by_product() * 2.0);
+    }
+}
+
+#[test]
+fn backward_frees_by_products() {
+    let x = leaf64([0.0]);
+    let y = Tensor::apply(ByProduct(None), &[&x]);
+    y.backward();
+    assert_eq!(x.grad().unwrap().to_vec::<f64>(), [2.0]);
+    assert!(
+        panic_of(|| y.backward()).starts_with("by_product: trying to backward through the graph a second")
+    );
+}

@@ -61,7 +61,7 @@ fn an_update_between_forward_and_backward_changes_no_gradient() {
     // PyTorch refuses this by version counters; here the graph keeps the old values.
     let w = leaf(3.0);
     let y = &w * &w;
-    no_grad(|| w.set(&tensor([100.0]).array()));
+    no_grad(|| w.set(tensor([100.0])));
     y.backward();
     assert_eq!(grad_of(&w), [6.0]);
     no_grad(|| w.update(|value| *value = value.scale(2.0)));

@@ -3,7 +3,7 @@
 use crate::{grad_of, leaf, leaf64, panic_of};
 use rushlight_autograd::array::DType;
 use rushlight_autograd::{
-    NoGradGuard, Tensor, enable_grad, grad, is_grad_enabled, no_grad, tensor, tensor_as,
+    GradModeGuard, Tensor, enable_grad, grad, is_grad_enabled, no_grad, tensor, tensor_as,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,7 +21,7 @@ fn modes_nest_and_return() {
     });
     assert!(is_grad_enabled());
     {
-        let _guard = NoGradGuard::new();
+        let _guard = GradModeGuard::no_grad();
         assert!(!is_grad_enabled());
     }
     assert!(is_grad_enabled());
@@ -97,12 +97,12 @@ fn set_needs_no_grad_a_leaf_and_the_shape() {
     let w = tensor([1.0, 2.0]).requires_grad_();
     let new = tensor([5.0, 6.0]).array();
     assert!(panic_of(|| w.set(&new)).contains("do it inside of no_grad"));
-    assert!(panic_of(|| w.update(|_| ())).contains("do it inside of no_grad"));
-    let text = panic_of(|| no_grad(|| w.set(&tensor([1.0]).array())));
+    assert!(panic_of(|| w.update(|_| ())).contains("update: a leaf that requires grad"));
+    let text = panic_of(|| no_grad(|| w.set(tensor([1.0]))));
     assert!(text.contains("set: shape [1] does not replace shape [2]"), "{text}");
     assert!(panic_of(|| no_grad(|| tensor([1.0, 2.0]).set(&new))).contains("set: this tensor is not a leaf"));
     assert!(panic_of(|| no_grad(|| (&w * 2.0).set(&new))).contains("set: this tensor is not a leaf"));
-    let text = panic_of(|| no_grad(|| w.set(&tensor([1, 2]).array())));
+    let text = panic_of(|| no_grad(|| w.set(tensor([1, 2]))));
     assert!(text.contains("set: int64 cannot require gradients"), "{text}");
     no_grad(|| w.set(&new));
     assert_eq!(w.to_vec::<f32>(), [5.0, 6.0]);
@@ -111,7 +111,7 @@ fn set_needs_no_grad_a_leaf_and_the_shape() {
 #[test]
 fn buffers_are_set_without_ceremony() {
     let buffer = Tensor::new_leaf(tensor([1, 2]).array(), false);
-    buffer.set(&tensor([3, 4]).array());
+    buffer.set(tensor([3, 4]));
     assert_eq!(buffer.to_vec::<i64>(), [3, 4]);
     assert!(!buffer.requires_grad());
 }
@@ -120,22 +120,83 @@ fn buffers_are_set_without_ceremony() {
 fn update_refuses_another_shape_and_stays_usable() {
     let w = tensor([1.0, 2.0]).requires_grad_();
     let text = panic_of(|| no_grad(|| w.update(|value| *value = tensor([1.0]).array())));
-    assert!(text.contains("set: shape [1] does not replace shape [2]"), "{text}");
+    assert!(text.contains("update: shape [1] does not replace shape [2]"), "{text}");
     assert_eq!(*w.array().shape(), [2]);
     assert!(panic_of(|| no_grad(|| w.update(|_| panic!("on purpose")))).contains("on purpose"));
     assert_eq!(*w.array().shape(), [2]);
 }
 
 #[test]
+fn update_repairs_what_a_panic_leaves() {
+    let w = leaf64([1.0, 2.0]);
+    let wrong = [tensor([1.0]), tensor([7, 8])];
+    for value in &wrong {
+        let text = panic_of(|| {
+            no_grad(|| {
+                w.update(|w| {
+                    *w = value.array();
+                    panic!("on purpose")
+                })
+            })
+        });
+        assert!(text.contains("on purpose"));
+        assert_eq!((&*w.array().shape().clone(), w.dtype()), (&[2][..], DType::F64));
+    }
+    // Integers are cast back; of another shape nothing is left.
+    assert_eq!(w.to_vec::<f64>(), [7.0, 8.0]);
+    let text = panic_of(|| no_grad(|| w.update(|w| *w = tensor([1, 2]).array())));
+    assert!(text.contains("update: int64 cannot require gradients"), "{text}");
+    no_grad(|| w.update(|w| *w = w.scale(2.0)));
+    assert_eq!(w.to_vec::<f64>(), [2.0, 4.0]);
+}
+
+#[test]
+fn an_update_that_reads_its_own_leaf_fails_instead_of_waiting() {
+    let (w, other) = (leaf(1.0), leaf(2.0));
+    let message = "update: this leaf is read inside of its own update; use the closure's argument";
+    no_grad(|| {
+        assert_eq!(panic_of(|| w.update(|_| w.item())), message);
+        assert_eq!(panic_of(|| w.update(|_| &w * 2.0)), message);
+        assert_eq!(panic_of(|| w.update(|_| w.set(tensor([1.0])))), message);
+        assert_eq!(panic_of(|| w.update(|_| other.update(|_| w.dtype()))), message);
+        // Other leaves may be read and changed, and the leaf itself afterwards.
+        assert_eq!(w.update(|_| other.update(|_| w.shape().len())), 1);
+        assert_eq!(w.update(|_| other.item()), 2.0);
+        assert_eq!(w.item(), 1.0);
+    });
+}
+
+#[test]
+fn an_update_is_waited_for_by_other_threads() {
+    let w = leaf(1.0);
+    let (begun, wait) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let reader = w.clone();
+        let reader = scope.spawn(move || {
+            wait.recv().unwrap();
+            reader.item()
+        });
+        no_grad(|| {
+            w.update(|value| {
+                begun.send(()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                *value = value.offset(4.0);
+            })
+        });
+        assert_eq!(reader.join().unwrap(), 5.0);
+    });
+}
+
+#[test]
 fn a_leaf_set_in_another_dtype_takes_gradients_of_it() {
     let w = leaf(2.0);
-    no_grad(|| w.set(&tensor_as([3.0], DType::F64).array()));
+    no_grad(|| w.set(tensor_as([3.0], DType::F64)));
     (&w * &w).backward();
     assert_eq!(w.grad().unwrap().to_vec::<f64>(), [6.0]);
 }
 
 #[test]
-fn set_grad_checks_its_shape() {
+fn set_grad_checks_shape_and_dtype() {
     let w = tensor([1.0, 2.0]).requires_grad_();
     w.set_grad(Some(tensor([1.0, 1.0])));
     (&w * 3.0).sum().backward();
@@ -144,6 +205,8 @@ fn set_grad_checks_its_shape() {
     assert!(text.contains("set_grad: a gradient of shape [] for a leaf of shape [2]"), "{text}");
     w.set_grad(None);
     assert!(w.grad().is_none());
+    let text = panic_of(|| w.set_grad(Some(tensor_as([1.0, 1.0], DType::F64))));
+    assert_eq!(text, "set_grad: a gradient of float64 for a leaf of float32; cast one with .to(..)");
 }
 
 #[test]
@@ -187,6 +250,8 @@ fn display_with_a_precision_prints_one_number() {
     assert_eq!(format!("{:.0}", tensor(7)), "7");
     assert_eq!(format!("{:.1}", tensor([[2.25]])), "2.2");
     assert_eq!(format!("{:.3}", tensor(f64::NAN)), "NaN");
+    // As Rust's f64 with width, fill and sign.
+    assert_eq!(format!("{:>8.2}|{:<6.1}|{:+.0}|{:*^7.1}", w, w, w, w), "    2.00|2.0   |+2|**2.0**");
     assert_eq!(tensor(0.1).item(), f64::from(0.1f32));
     assert_eq!(tensor([[7]]).item_as::<i64>(), 7);
     assert!(panic_of(|| tensor([1.0, 2.0]).item()).contains("item"));

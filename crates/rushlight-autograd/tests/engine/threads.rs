@@ -79,7 +79,7 @@ fn leaves_may_be_set_while_others_read_them() {
     let w = leaf(1.0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            (0..500).for_each(|i| rushlight_autograd::no_grad(|| w.set(&(leaf(f64::from(i)).array()))))
+            (0..500).for_each(|i| rushlight_autograd::no_grad(|| w.set(leaf(f64::from(i)).detach())))
         });
         scope.spawn(|| {
             for _ in 0..500 {

@@ -1,7 +1,8 @@
 //! Losses of numbers: yes or no, and squared errors.
 
-use super::Reduction;
+use super::{Reduction, check_device};
 use crate::engine::broadcasts;
+use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::elementwise::zero;
 use crate::ops::where_;
@@ -181,7 +182,7 @@ impl Op for MseLoss {
 }
 
 #[track_caller]
-fn check_same_shape(op: &str, input: &Tensor, target: &Tensor) {
+fn check_pair(op: &str, input: &Tensor, target: &Tensor) {
     if input.shape() != target.shape() {
         fail!(
             "{op}: input shape {:?} and target shape {:?} differ; they must be equal",
@@ -196,6 +197,7 @@ fn check_same_shape(op: &str, input: &Tensor, target: &Tensor) {
             target.dtype().name()
         );
     }
+    check_device(op, "the target", target, input);
 }
 
 /// The factors of an option, which must broadcast to the losses.
@@ -209,6 +211,13 @@ fn factors(op: &str, name: &str, factors: Option<&Tensor>, input: &Tensor) -> Op
             input.shape()
         );
     }
+    if is_grad_enabled() && factors.requires_grad() {
+        fail!(
+            "{op}: {name} of shape {:?} requires a gradient, but the loss has none for it; detach it",
+            factors.shape()
+        );
+    }
+    check_device(op, name, factors, input);
     Some(factors.array())
 }
 
@@ -223,7 +232,7 @@ fn factors(op: &str, name: &str, factors: Option<&Tensor>, input: &Tensor) -> Op
 /// ```
 ///
 /// # Panics
-/// If shapes differ, either is no float, or a probability lies outside of 0-1.
+/// If shapes or devices differ, either is no float, or a probability lies outside of 0-1 or is NaN.
 #[track_caller]
 pub fn binary_cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
     binary_cross_entropy_with(input, target, &BceOptions::default())
@@ -232,12 +241,15 @@ pub fn binary_cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
 /// As [`binary_cross_entropy`], with options.
 ///
 /// # Panics
-/// As [`binary_cross_entropy`]; also if the weight does not broadcast to the input.
+/// As [`binary_cross_entropy`]; also if the weight does not broadcast to the input, or requires a gradient
+/// while gradients are recorded: as in PyTorch the loss has none for it.
 #[track_caller]
 pub fn binary_cross_entropy_with(input: &Tensor, target: &Tensor, options: &BceOptions) -> Tensor {
-    check_same_shape("binary_cross_entropy", input, target);
+    check_pair("binary_cross_entropy", input, target);
     let a = input.array();
-    let outside = a.lt(&a.scalar_operand(0.0)).logical_or(&a.gt(&a.scalar_operand(1.0)));
+    // What is neither inside nor outside, NaN, is refused too.
+    let inside = a.ge(&a.scalar_operand(0.0)).logical_and(&a.le(&a.scalar_operand(1.0)));
+    let outside = inside.logical_not();
     if outside.any().item::<bool>() {
         let worst = a.masked_select(&outside).get(0).item::<f64>();
         fail!(
@@ -255,7 +267,7 @@ pub fn binary_cross_entropy_with(input: &Tensor, target: &Tensor, options: &BceO
 /// Shape: input and target of one shape -> a scalar.
 ///
 /// # Panics
-/// If shapes differ or either is no float.
+/// If shapes or devices differ or either is no float.
 #[track_caller]
 pub fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor) -> Tensor {
     binary_cross_entropy_with_logits_with(input, target, &BceWithLogitsOptions::default())
@@ -264,14 +276,15 @@ pub fn binary_cross_entropy_with_logits(input: &Tensor, target: &Tensor) -> Tens
 /// As [`binary_cross_entropy_with_logits`], with options.
 ///
 /// # Panics
-/// As [`binary_cross_entropy_with_logits`]; also if a weight does not broadcast to the input.
+/// As [`binary_cross_entropy_with_logits`]; also if a weight does not broadcast to the input, or requires a
+/// gradient while gradients are recorded.
 #[track_caller]
 pub fn binary_cross_entropy_with_logits_with(
     input: &Tensor,
     target: &Tensor,
     options: &BceWithLogitsOptions,
 ) -> Tensor {
-    check_same_shape("binary_cross_entropy_with_logits", input, target);
+    check_pair("binary_cross_entropy_with_logits", input, target);
     let name = "binary_cross_entropy_with_logits";
     let op = BceWithLogits {
         weight: factors(name, "weight", options.weight.as_ref(), input),
@@ -285,19 +298,31 @@ pub fn binary_cross_entropy_with_logits_with(
 ///
 /// Shape: input and target that broadcast -> a scalar.
 ///
+/// A trap: predictions `(N, 1)` beside targets `(N)` broadcast to `N x N` differences, and the loss learns
+/// the mean of the targets. PyTorch warns of it; here nothing does. Bring both to one shape first, with
+/// `input.squeeze_dim(-1)` or `target.unsqueeze(-1)`:
+///
+/// ```
+/// use rushlight_autograd::{ops::mse_loss, tensor};
+/// let (x, y) = (tensor([[1.0], [3.0]]), tensor([1.0, 3.0]));
+/// assert_eq!(mse_loss(&x, &y).item(), 2.0); // (0 + 4 + 4 + 0) / 4
+/// assert_eq!(mse_loss(&x.squeeze_dim(-1), &y).item(), 0.0);
+/// ```
+///
 /// # Panics
-/// If the shapes do not broadcast, or neither is a float.
+/// If the shapes do not broadcast, the devices differ, or neither is a float.
 #[track_caller]
 pub fn mse_loss(input: &Tensor, target: &Tensor) -> Tensor {
     mse_loss_with(input, target, Reduction::Mean)
 }
 
-/// The squared differences, reduced.
+/// The squared differences, reduced; shapes broadcast, with the trap that [`mse_loss`] tells of.
 ///
 /// # Panics
-/// If the shapes do not broadcast, or neither is a float.
+/// As [`mse_loss`].
 #[track_caller]
 pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    check_device("mse_loss", "the target", target, input);
     Tensor::apply(MseLoss(reduction), &[input, target])
 }
 
@@ -322,6 +347,14 @@ pub(crate) const BINARY_CROSS_ENTROPY: OpInfo = OpInfo {
             Reject::new("binary_cross_entropy: input 2 is not between 0 and 1; apply sigmoid", || {
                 binary_cross_entropy(&(floats([2]) + 2.0), &floats([2]));
             }),
+            Reject::new("binary_cross_entropy: input NaN is not between 0 and 1; apply sigmoid", || {
+                binary_cross_entropy(&(floats([2]) * f64::NAN), &floats([2]));
+            }),
+            Reject::new("binary_cross_entropy: weight of shape [2] requires a gradient", || {
+                let weight = Some(floats([2]).requires_grad_());
+                let options = BceOptions { weight, ..BceOptions::default() };
+                binary_cross_entropy_with(&floats([2]), &floats([2]), &options);
+            }),
         ]
     },
 };
@@ -339,12 +372,23 @@ pub(crate) const BCE_WITH_LOGITS: OpInfo = OpInfo {
         Sample::new(inputs, move |x| binary_cross_entropy_with_logits_with(&x[0], &x[1], &options))
     },
     rejects: || {
-        vec![Reject::new(
-            "binary_cross_entropy_with_logits: input shape [2, 1] and target shape [2] differ",
-            || {
-                binary_cross_entropy_with_logits(&floats([2, 1]), &floats([2]));
-            },
-        )]
+        vec![
+            Reject::new(
+                "binary_cross_entropy_with_logits: input shape [2, 1] and target shape [2] differ",
+                || {
+                    binary_cross_entropy_with_logits(&floats([2, 1]), &floats([2]));
+                },
+            ),
+            Reject::new(
+                "binary_cross_entropy_with_logits: pos_weight of shape [1] requires a gradient, \
+                 but the loss has none for it; detach it",
+                || {
+                    let pos_weight = Some(floats([1]).requires_grad_());
+                    let options = BceWithLogitsOptions { pos_weight, ..BceWithLogitsOptions::default() };
+                    binary_cross_entropy_with_logits_with(&floats([2]), &floats([2]), &options);
+                },
+            ),
+        ]
     },
 };
 

@@ -1,8 +1,8 @@
 //! Losses of classification: one class of several.
 
-use super::Reduction;
+use super::{Reduction, check_device};
 use crate::mode::is_grad_enabled;
-use crate::op::{Gradients, Op, Saved, Saves};
+use crate::op::{Gradients, Op, Saved};
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -53,7 +53,7 @@ struct CrossEntropy {
     /// Which targets count; `None` if all do.
     counts: Option<Array>,
     reduction: Reduction,
-    /// The log-softmax of the forward pass, for the backward rule.
+    /// The log-softmax of the forward pass, on its way to the recorder.
     log_probs: Option<Array>,
 }
 
@@ -93,15 +93,17 @@ impl Op for CrossEntropy {
             other => other.array(&losses),
         }
     }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
+    fn by_product(&mut self) -> Option<Array> {
+        self.log_probs.take()
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || {
-            // The softmax of the forward pass is at hand, unless its own derivative is wanted.
-            let probs = match &self.log_probs {
-                Some(log_probs) if !is_grad_enabled() => log_probs.exp().into(),
-                _ => saved.input(0).softmax(1),
+            // The logits are not kept. They differ from the log-probabilities by a number for each row, to
+            // which the softmax and all its derivatives are blind: these stand in for the logits.
+            let probs = if is_grad_enabled() {
+                saved.by_product_as_input(0).softmax(1)
+            } else {
+                saved.by_product().exp()
             };
             let slope = &probs - Tensor::constant(self.one_hot(&probs.array()));
             let grad = match self.reduction {
@@ -167,7 +169,8 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
             log_probs: None,
         };
         let loss = Tensor::apply(op, &[&rows.input]);
-        return if options.reduction == Reduction::None { loss.reshape(&rows.shape) } else { loss };
+        let has_rows_shape = options.reduction != Reduction::None || rows.shape.len() == 1;
+        return if has_rows_shape { loss } else { loss.reshape(&rows.shape) };
     }
     let log_probs = rows.input.log_softmax(1);
     let hard = rows.losses(&log_probs);
@@ -196,6 +199,11 @@ fn soft_cross_entropy(input: &Tensor, target: &Tensor, options: &CrossEntropyOpt
         );
     }
     check_float("cross_entropy", input);
+    for (name, other) in [("the target", Some(target)), ("the weight", options.weight.as_ref())] {
+        if let Some(other) = other {
+            check_device("cross_entropy", name, other, input);
+        }
+    }
     let axis = if input.dim() == 1 { 0 } else { 1 };
     let classes = input.size(axis);
     let target = target * (1.0 - options.label_smoothing) + options.label_smoothing / classes as f64;
@@ -203,7 +211,7 @@ fn soft_cross_entropy(input: &Tensor, target: &Tensor, options: &CrossEntropyOpt
     if let Some(weight) = &options.weight {
         let mut shape = vec![1; input.dim()];
         shape[axis as usize] = classes;
-        terms = terms * weight.reshape(shape.as_slice());
+        terms *= weight.reshape(shape.as_slice());
     }
     let losses = -terms.sum_dim(axis, false);
     options.reduction.tensor(&losses)
@@ -258,6 +266,7 @@ impl Rows {
         if !target.dtype().is_int() {
             fail!("{op}: targets are {}; class numbers must be integers, as int64", target.dtype().name());
         }
+        check_device(op, "the target", target, input);
         let rows = match shape.len() {
             1 => input.unsqueeze(0),
             2 => input.clone(),
@@ -274,6 +283,9 @@ impl Rows {
                 "{op}: weight shape {:?} does not fit {classes} classes; it must be [{classes}]",
                 weight.shape()
             );
+        }
+        if let Some(weight) = &options.weight {
+            check_device(op, "the weight", weight, input);
         }
         let (target, counts) = checked(op, &target.array(), classes, options.ignore_index);
         let weight = options.weight.as_ref().map(|w| w.index_select(0, &target.clone().into()));
@@ -363,7 +375,7 @@ pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
         let mut target = draw.index(&[rows], classes).to_vec::<i64>();
         let reduction = [Reduction::Mean, Reduction::Sum, Reduction::None][draw.below(3)];
         let mut options = CrossEntropyOptions { reduction, ..CrossEntropyOptions::default() };
-        match draw.below(5) {
+        match draw.below(6) {
             1 if rows > 1 => target[0] = options.ignore_index,
             2 => options.weight = Some(draw.constant(&[classes], Domain::Positive)),
             3 => options.label_smoothing = 0.2,
@@ -371,9 +383,19 @@ pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
                 let soft = draw.leaf(&[rows, classes], Domain::Unit);
                 return Sample::new(vec![input, soft], move |x| cross_entropy_with(&x[0], &x[1], &options));
             }
+            5 => {
+                // Composed of other operations; its weights have a gradient.
+                target[0] = if rows > 1 { options.ignore_index } else { target[0] };
+                let weight = draw.leaf(&[classes], Domain::Positive);
+                let target = Tensor::constant(draw.integers(target, &[rows]));
+                return Sample::new(vec![input, weight], move |x| {
+                    let weight = Some(x[1].clone());
+                    nll_loss_with(&x[0], &target, &NllLossOptions { weight, reduction, ..Default::default() })
+                });
+            }
             _ => {}
         }
-        let target = Tensor::from_vec(target, rows);
+        let target = Tensor::constant(draw.integers(target, &[rows]));
         Sample::new(vec![input], move |x| cross_entropy_with(&x[0], &target, &options))
     },
     rejects: || {

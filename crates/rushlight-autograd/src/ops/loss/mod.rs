@@ -1,4 +1,5 @@
-//! Losses: each a single node from predictions and targets to a number (or one number a sample).
+//! Losses: from predictions and targets to a number, or one number a sample. The common ones are a single
+//! node; [`nll_loss`], and [`cross_entropy`] with weights, smoothing or probabilities, are composed of others.
 
 mod binary;
 mod classes;
@@ -13,7 +14,7 @@ pub use classes::{
 
 use crate::table::OpInfo;
 use crate::tensor::Tensor;
-use rushlight_array::Array;
+use rushlight_array::{Array, fail};
 
 /// What becomes of the losses of the single samples.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -52,6 +53,15 @@ impl Reduction {
             Reduction::Mean => grad / count as f64,
             Reduction::Sum | Reduction::None => grad.clone(),
         }
+    }
+}
+
+/// A tensor that a loss takes beside its input must be on the input's device.
+#[track_caller]
+fn check_device(op: &str, name: &str, other: &Tensor, input: &Tensor) {
+    let (here, there) = (input.device(), other.device());
+    if here != there {
+        fail!("{op}: the input is on {here}, {name} on {there}; move one with .to(..)");
     }
 }
 

@@ -1,0 +1,176 @@
+//! The names of `grad_fn` are those that PyTorch prints.
+//!
+//! Each name below was printed once by PyTorch 2.15.0 for the same call with the same shapes, as
+//! `type(y.grad_fn).__name__`. Known to differ, because one node does here what PyTorch does in another way:
+//! `2.0 / x` (PyTorch multiplies the reciprocal), `var` and `std` (composed here), `cross_entropy` with
+//! weights or more dims than two, and `nll_loss` (composed here).
+
+use rushlight_autograd::array::DType;
+use rushlight_autograd::ops::*;
+use rushlight_autograd::{Tensor, tensor};
+
+fn leaf<const R: usize, const C: usize>(values: [[f64; C]; R]) -> Tensor {
+    tensor(values).requires_grad_()
+}
+
+fn row<const N: usize>(values: [f64; N]) -> Tensor {
+    tensor(values).requires_grad_()
+}
+
+/// The calls whose names differ.
+fn differing(cases: Vec<(&str, Tensor)>) -> Vec<String> {
+    cases
+        .into_iter()
+        .filter(|(name, y)| y.grad_fn().as_deref() != Some(name))
+        .map(|(name, y)| format!("{} should be {name}", y.grad_fn().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn elementwise_names_are_pytorchs() {
+    let x = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let large = x.gt(2.0);
+    let cases = vec![
+        ("AddBackward0", &x + &x),
+        ("AddBackward0", &x + 1.0),
+        ("AddBackward0", 1.0 + &x),
+        ("SubBackward0", &x - &x),
+        ("SubBackward0", &x - 1.0),
+        ("RsubBackward1", 1.0 - &x),
+        ("MulBackward0", &x * &x),
+        ("MulBackward0", &x * 2.0),
+        ("MulBackward0", 2.0 * &x),
+        ("DivBackward0", &x / &x),
+        ("DivBackward0", &x / 2.0),
+        ("NegBackward0", -&x),
+        ("PowBackward0", x.powf(2.0)),
+        ("PowBackward0", x.square()),
+        ("PowBackward1", x.pow(&x)),
+        ("MaximumBackward0", x.maximum(&x)),
+        ("MinimumBackward0", x.minimum(&x)),
+        ("ExpBackward0", x.exp()),
+        ("LogBackward0", x.log()),
+        ("SqrtBackward0", x.sqrt()),
+        ("ReciprocalBackward0", x.reciprocal()),
+        ("SinBackward0", x.sin()),
+        ("CosBackward0", x.cos()),
+        ("TanhBackward0", x.tanh()),
+        ("SigmoidBackward0", x.sigmoid()),
+        ("ReluBackward0", x.relu()),
+        ("AbsBackward0", x.abs()),
+        ("SignBackward0", x.sign()),
+        ("FloorBackward0", x.floor()),
+        ("LeakyReluBackward0", x.leaky_relu(0.1)),
+        ("ClampBackward1", x.clamp(0.0, 1.0)),
+        ("WhereBackward0", where_(&large, &x, &x)),
+        ("MaskedFillBackward0", x.masked_fill(&large, 0.0)),
+    ];
+    assert_eq!(differing(cases), [""; 0]);
+}
+
+#[test]
+fn reduction_names_are_pytorchs() {
+    let x = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let cases = vec![
+        ("SumBackward0", x.sum()),
+        ("SumBackward1", x.sum_dim(1, false)),
+        ("MeanBackward0", x.mean()),
+        ("MeanBackward1", x.mean_dim(1, false)),
+        ("ProdBackward0", x.prod()),
+        ("MaxBackward1", x.max()),
+        ("MinBackward1", x.min()),
+        ("MaxBackward0", x.max_dim(0, false).0),
+        ("MaxBackward0", x.max_dim(0, true).0),
+        ("MinBackward0", x.min_dim(1, false).0),
+        ("AmaxBackward0", x.amax(1, false)),
+        ("AminBackward0", x.amin([0, 1], false)),
+        ("SoftmaxBackward0", x.softmax(1)),
+        ("LogSoftmaxBackward0", x.log_softmax(1)),
+        ("LogsumexpBackward0", x.logsumexp(1, false)),
+        ("LogsumexpBackward0", x.logsumexp(1, true)),
+    ];
+    assert_eq!(differing(cases), [""; 0]);
+}
+
+#[test]
+fn layout_names_are_pytorchs() {
+    let x = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let v = row([1.0, 2.0, 3.0]);
+    let cases = vec![
+        ("ViewBackward0", x.reshape([3, 2])),
+        ("UnsafeViewBackward0", x.t().reshape([6])),
+        ("ViewBackward0", x.view([6])),
+        ("ViewBackward0", x.flatten(0, -1)),
+        ("UnsafeViewBackward0", x.t().flatten(0, -1)),
+        ("UnsqueezeBackward0", x.unsqueeze(0)),
+        ("SqueezeBackward0", x.squeeze()),
+        ("SqueezeBackward1", x.squeeze_dim(0)),
+        ("TBackward0", x.t()),
+        ("TransposeBackward0", x.transpose(0, 1)),
+        ("PermuteBackward0", x.permute(&[1, 0])),
+        ("ExpandBackward0", v.expand([2, 3])),
+        ("SliceBackward0", x.narrow(1, 0, 2)),
+        ("SelectBackward0", x.select(0, 1)),
+        ("SelectBackward0", x.get(0)),
+        ("SliceBackward0", x.get((.., 1..))),
+        ("IndexBackward0", x.get(&x.gt(2.0))),
+        ("IndexBackward0", x.get(&tensor([0, 1]))),
+        ("UnfoldBackward0", v.unfold(0, 2, 1)),
+        ("SplitBackward0", x.split(1, 0).remove(0)),
+        ("CloneBackward0", x.t().contiguous()),
+        ("ToCopyBackward0", x.to(DType::F64)),
+    ];
+    assert_eq!(differing(cases), [""; 0]);
+    // Nothing to merge: PyTorch returns the tensor itself.
+    assert!(v.flatten(0, -1).is(&v));
+}
+
+#[test]
+fn product_names_are_pytorchs() {
+    let x = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let w = leaf([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]]);
+    let (v, b) = (row([1.0, 2.0, 3.0]), row([1.0, 2.0]));
+    let x3 = tensor([[[1.0, 1.0, 1.0]; 2]; 2]).requires_grad_();
+    let cases = vec![
+        ("DotBackward0", v.matmul(&v)),
+        ("MvBackward0", x.matmul(&v)),
+        ("SqueezeBackward4", b.matmul(&x)),
+        ("MmBackward0", x.matmul(&w.t())),
+        ("UnsafeViewBackward0", x3.matmul(&w.t())),
+        ("UnsafeViewBackward0", x3.matmul(&x3.detach().transpose(1, 2))),
+        ("UnsafeViewBackward0", x3.matmul(&v)),
+        ("AddmmBackward0", linear(&x, &w, Some(&b))),
+        ("MmBackward0", linear(&x, &w, None)),
+        ("UnsafeViewBackward0", linear(&x3, &w, Some(&b))),
+        ("UnsafeViewBackward0", linear(&x3, &w, None)),
+        ("UnsafeViewBackward0", linear(&v, &w, Some(&b))),
+        ("SqueezeBackward4", linear(&v, &w, None)),
+    ];
+    assert_eq!(differing(cases), [""; 0]);
+}
+
+#[test]
+fn index_and_loss_names_are_pytorchs() {
+    let x = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    let w = leaf([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]]);
+    let (p, b) = (row([0.5, 0.25]), row([1.0, 2.0]));
+    let (index, yes, classes) = (tensor([[0, 1, 0]]), tensor([1.0, 0.0]), tensor([0, 1]));
+    let each = CrossEntropyOptions { reduction: Reduction::None, ..CrossEntropyOptions::default() };
+    let cases = vec![
+        ("CatBackward0", cat(&[&x, &x], 0)),
+        ("StackBackward0", stack(&[&x, &x], 0)),
+        ("IndexSelectBackward0", x.index_select(0, &tensor([0]))),
+        ("IndexAddBackward0", x.index_add(0, &tensor([0, 1]), &w)),
+        ("GatherBackward0", x.gather(0, &index)),
+        ("ScatterBackward0", x.scatter(0, &index, &w)),
+        ("ScatterAddBackward0", x.scatter_add(0, &index, &w)),
+        ("MaskedSelectBackward0", x.masked_select(&x.gt(2.0))),
+        ("MseLossBackward0", mse_loss(&x, &w)),
+        ("BinaryCrossEntropyBackward0", binary_cross_entropy(&p, &yes)),
+        ("BinaryCrossEntropyWithLogitsBackward0", binary_cross_entropy_with_logits(&b, &yes)),
+        ("NllLossBackward0", cross_entropy(&x, &classes)),
+        ("NllLossBackward0", cross_entropy_with(&x, &classes, &each)),
+        ("NllLossBackward0", cross_entropy(&p, &tensor(0))),
+    ];
+    assert_eq!(differing(cases), [""; 0]);
+}
