@@ -64,10 +64,19 @@ const ROWS: &[Row] = &[
     Row { minutes: 5, ..Row::new("deps", "cargo tree -e normal -p rushlight --prefix none", jobs::deps) },
 ];
 
-/// AddressSanitizer's runtime is there for the common Linux target; others would need one of their own.
+/// AddressSanitizer is run where its runtime comes with the toolchain: that of rustup has it, a distribution's
+/// may not.
 fn no_sanitizer() -> Option<&'static str> {
-    let here = cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"));
-    if here { None } else { Some("AddressSanitizer is run on x86_64 Linux only") }
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu")) {
+        return Some("AddressSanitizer is run on x86_64 Linux only");
+    }
+    let sysroot = std::process::Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = String::from_utf8(sysroot.stdout).ok()?;
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib/x86_64-unknown-linux-gnu/lib");
+    let runtime = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with("_rt.asan.a");
+    let found =
+        std::fs::read_dir(libraries).is_ok_and(|mut entries| entries.any(|e| e.is_ok_and(|e| runtime(&e))));
+    if found { None } else { Some("this toolchain has no AddressSanitizer runtime") }
 }
 
 impl Row {
