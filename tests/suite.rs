@@ -11,8 +11,11 @@ mod texts;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The default generator and the number of threads are the process's; tests that set them take turns.
+/// The default generator and the number of threads are the process's; tests that set them take turns, each
+/// from a known seed.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    rushlight::manual_seed(0);
+    turn
 }
