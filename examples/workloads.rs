@@ -1,7 +1,13 @@
 //! Standard workloads with timings as JSON lines, to stand beside the same programs written for other
-//! libraries: W1 (a toy network: overhead), W2 (an MLP on MNIST), W4 (the spiral, full batch).
+//! libraries: W1 (a toy network: overhead), W2 (an MLP on MNIST), W4 (the spiral, full batch), W5 (matrix
+//! products), W6 (pointwise operations, reductions, a transpose).
 //!
 //! `cargo run --release --example workloads -- --only W1,W4 --threads 1`
+
+#[path = "workloads/gemm.rs"]
+mod gemm;
+#[path = "workloads/pointwise.rs"]
+mod pointwise;
 
 use rushlight::array::{Array, random::Generator};
 use rushlight::data::idx;
@@ -16,12 +22,14 @@ const HELP: &str = "Standard workloads; prints one JSON line for each figure.
 
 Usage: cargo run --release --example workloads [-- OPTIONS]
 
-  --only W1[,W2,W4]  only these (default: all; W2 needs --data)
+  --only W1[,W5]     only these of W1, W2, W4, W5, W6 (default: all; W2 needs --data)
   --threads N        threads of large operations (default 2)
   --data DIR         folder with MNIST's four uncompressed idx files (default: mnist)
   --peer NAME        the name in the lines (default rushlight)
   --startup W1       one training step and the process's figures since BENCH_T0 (ns since the epoch)
   --quick            a hundredth of the work, to see that it runs";
+
+const WORKLOADS: [&str; 5] = ["W1", "W2", "W4", "W5", "W6"];
 
 struct Args {
     only: Vec<String>,
@@ -78,6 +86,26 @@ impl Args {
             self.peer, self.threads
         );
     }
+}
+
+/// The seconds that a call takes, by the best of five runs of at least a quarter of `at_least` seconds each.
+fn seconds_per_call(args: &Args, at_least: f64, mut call: impl FnMut()) -> f64 {
+    let run_time = if args.quick { 0.01 } else { 1.0 } * at_least / 4.0;
+    let mut run = |calls: usize| {
+        let start = Instant::now();
+        (0..calls).for_each(|_| call());
+        start.elapsed().as_secs_f64()
+    };
+    run(1);
+    let mut calls = 1;
+    let mut seconds = run(calls);
+    while seconds <= run_time {
+        calls *= 2;
+        seconds = run(calls);
+    }
+    let best = seconds / calls as f64;
+    let calls = ((calls as f64 * run_time / seconds) as usize).max(1);
+    (0..4).fold(best, |best, _| best.min(run(calls) / calls as f64))
 }
 
 fn mlp(sizes: [usize; 4]) -> Sequential {
@@ -225,8 +253,8 @@ fn run(args: &Args) -> std::result::Result<(), String> {
     if let Some(workload) = &args.startup {
         return startup(args, workload);
     }
-    if let Some(unknown) = args.only.iter().find(|w| !["W1", "W2", "W4"].contains(&w.as_str())) {
-        return Err(format!("there is no workload {unknown} yet; there are W1, W2 and W4"));
+    if let Some(unknown) = args.only.iter().find(|w| !WORKLOADS.contains(&w.as_str())) {
+        return Err(format!("there is no workload {unknown} yet; there are {}", WORKLOADS.join(", ")));
     }
     manual_seed(7);
     if args.wants("W1") {
@@ -237,6 +265,12 @@ fn run(args: &Args) -> std::result::Result<(), String> {
     }
     if args.wants("W4") {
         full_batch(args);
+    }
+    if args.wants("W5") {
+        gemm::run(args);
+    }
+    if args.wants("W6") {
+        pointwise::run(args);
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! `cargo xtask`: everything that is checked about this workspace, as one command.
 //!
 //! `rows` is the matrix as a table, `jobs` holds the rows that are more than one command, `run` starts
-//! a command with a log and a time limit, and `tidy` holds the checks that read files.
+//! a command with a log and a time limit, `tidy` holds the checks that read files, and `bench` measures.
 
+mod bench;
 mod jobs;
 mod rows;
 mod run;
@@ -18,6 +19,8 @@ cargo xtask test                   run every row of the matrix
 cargo xtask test --quick           the inner loop: fmt, clippy, tidy, test
 cargo xtask test --only ROW[,ROW]  these rows alone
 cargo xtask tidy                   the checks that read files, alone
+cargo xtask bench [NAME] [WORDS]   the benches whose name contains NAME; WORDS go to Criterion
+cargo xtask bench --peers          how to measure beside other libraries
 cargo xtask help                   this page
 
 Each row writes its output to target/xtask/ROW.log. Exit status: 0 all passed, 1 a row failed, 2 wrong words.";
@@ -28,6 +31,8 @@ enum Request {
     Help,
     Tidy,
     Test(Selection),
+    Bench(Vec<String>),
+    Peers,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +45,11 @@ fn main() -> ExitCode {
         }
         Ok(Request::Tidy) => status(tidy::print(&root())),
         Ok(Request::Test(selection)) => status(rows::run(&root(), &selection)),
+        Ok(Request::Bench(words)) => status(bench::run(&root(), &words)),
+        Ok(Request::Peers) => {
+            println!("{}", bench::PEERS);
+            ExitCode::SUCCESS
+        }
         Err(message) => {
             eprintln!("xtask: {message}; `cargo xtask help` lists the commands");
             ExitCode::from(2)
@@ -53,7 +63,12 @@ fn request(words: &[&str]) -> Result<Request, String> {
         ["tidy"] => Ok(Request::Tidy),
         ["tidy", word, ..] => Err(format!("unknown word `{word}` after `tidy`, which takes none")),
         ["test", flags @ ..] => Ok(Request::Test(selection(flags)?)),
-        [word, ..] => Err(format!("unknown command `{word}`; it would be `test`, `tidy` or `help`")),
+        ["bench", "--peers"] => Ok(Request::Peers),
+        ["bench", words @ ..] if words.contains(&"--peers") => {
+            Err("`--peers` stands alone after `bench`".to_owned())
+        }
+        ["bench", words @ ..] => Ok(Request::Bench(words.iter().map(|&word| word.to_owned()).collect())),
+        [word, ..] => Err(format!("unknown command `{word}`; it would be `test`, `tidy`, `bench` or `help`")),
     }
 }
 
@@ -101,6 +116,10 @@ mod tests {
         assert_eq!(request(&["tidy"]), Ok(Request::Tidy));
         assert_eq!(request(&["test"]), Ok(Request::Test(Selection::All)));
         assert_eq!(request(&["test", "--quick"]), Ok(Request::Test(Selection::Quick)));
+        assert_eq!(request(&["bench"]), Ok(Request::Bench(Vec::new())));
+        let words = vec!["matmul".to_owned(), "--quick".to_owned()];
+        assert_eq!(request(&["bench", "matmul", "--quick"]), Ok(Request::Bench(words)));
+        assert_eq!(request(&["bench", "--peers"]), Ok(Request::Peers));
         let two = Selection::Only(vec!["fmt".to_owned(), "doc-tests".to_owned()]);
         assert_eq!(request(&["test", "--only=fmt,doc-tests"]), Ok(Request::Test(two)));
     }
@@ -113,6 +132,7 @@ mod tests {
         assert!(error(&["test", "--only"]).contains("needs rows"));
         assert!(error(&["test", "--only", "fmt,tests"]).contains("unknown row `tests`"));
         assert!(error(&["test", "--quick", "--only", "fmt"]).contains("exclude each other"));
+        assert!(error(&["bench", "matmul", "--peers"]).contains("stands alone"));
         assert!(error(&["tidy", "up"]).contains("unknown word `up`"));
     }
 }

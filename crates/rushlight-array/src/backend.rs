@@ -22,7 +22,11 @@ pub enum Unary {
     /// -1, 0 or 1; 0 for NaN, as in torch.
     Sign,
     Exp,
+    /// exp(x) - 1, accurate near 0.
+    Expm1,
     Log,
+    /// log(1 + x), accurate near 0.
+    Log1p,
     Sqrt,
     Sin,
     Cos,
@@ -31,6 +35,10 @@ pub enum Unary {
     Sigmoid,
     /// max(x, 0).
     Relu,
+    /// 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+    Erf,
+    /// x times the probability that a normal number is below x.
+    Gelu(Gelu),
     /// x where positive, else slope * x.
     LeakyRelu(f64),
     /// 1 / x.
@@ -47,6 +55,16 @@ pub enum Unary {
     Power(f64),
     /// x moved into low..=high; NaN stays NaN. For floats a bound may be NaN, and then all results are.
     Clamp(f64, f64),
+}
+
+/// How [`Unary::Gelu`] is computed: PyTorch's `approximate`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Gelu {
+    /// By erf: `approximate="none"`.
+    #[default]
+    Exact,
+    /// By tanh: `approximate="tanh"`.
+    Tanh,
 }
 
 /// An elementwise function of two arrays of one dtype and shape, with a result of that dtype.
@@ -67,6 +85,15 @@ pub enum Binary {
     And,
     Or,
     Xor,
+    /// For floats, the gradient of relu from that of its result and the result: the first where the second is not
+    /// below or at 0, else 0.
+    ReluGrad,
+    /// The gradient of the sigmoid, g y (1 - y), from that of its result and the result.
+    SigmoidGrad,
+    /// The gradient of tanh, g (1 - y^2), from that of its result and the result.
+    TanhGrad,
+    /// The gradient of gelu from that of its result and its input.
+    GeluGrad(Gelu),
 }
 
 /// An elementwise comparison of two arrays of one dtype and shape, with a bool result.
@@ -101,6 +128,15 @@ pub enum ArgReduce {
     Max,
     /// The first of the smallest; a NaN counts as smallest.
     Min,
+}
+
+/// What [`Backend::norm`] takes out of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Norm {
+    /// Mean and deviation: layer norm.
+    Layer,
+    /// The root of the mean square: RMS norm.
+    Rms,
 }
 
 /// What `scatter` does with the value that is already there.
@@ -219,13 +255,19 @@ pub trait Backend: Send + Sync + Debug {
 
     // Provided: fused operations.
 
-    /// `x W^T + b`: `[N, in] x [out, in] + [out] -> [N, out]`.
-    fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
+    /// `a = op(a, b)` for compute-type arrays of one shape, in place where nobody else holds the elements of `a`.
+    fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
+        *a = self.binary(op, a, b);
+    }
+
+    /// `x W^T + b`: `[N, in] x [out, in] + [out] -> [N, out]`, and a relu behind it if wanted.
+    fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
         let y = self.matmul(x, &weight.t());
-        match bias {
+        let y = match bias {
             Some(bias) => y.add(bias),
             None => y,
-        }
+        };
+        if relu { y.relu() } else { y }
     }
 
     /// exp(x) over its sum along `axis`, without overflow.
@@ -240,6 +282,89 @@ pub trait Backend: Send + Sync + Debug {
         let shifted = x.sub(&self.reduce(Reduce::Max, x, &[axis]));
         let sum = self.reduce(Reduce::Sum, &shifted.exp(), &[axis]);
         shifted.sub(&sum.log())
+    }
+
+    /// The gradient of [`Backend::softmax`] from that of its result, and the result `y`.
+    fn softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        let sum = self.reduce(Reduce::Sum, &grad.mul(y), &[axis]);
+        y.mul(&grad.sub(&sum))
+    }
+
+    /// The gradient of [`Backend::log_softmax`] from that of its result, and the result `y`.
+    fn log_softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        grad.sub(&y.exp().mul(&self.reduce(Reduce::Sum, grad, &[axis])))
+    }
+
+    /// The losses `-log_softmax(x)[target]` of the rows of `[N, C]`, `[N]`, and for each row its largest logit and the
+    /// logarithm of the sum of the exponentials of the distances to it, `[N, 2]`. The targets, i64, are in range.
+    fn cross_entropy(&self, x: &Array, target: &Array) -> (Array, Array) {
+        let most = self.reduce(Reduce::Max, x, &[1]);
+        let shifted = x.sub(&most);
+        let sums = self.reduce(Reduce::Sum, &shifted.exp(), &[1]).log();
+        let chosen = self.gather(&shifted, 1, &target.unsqueeze(1)).expect("targets were checked");
+        (sums.sub(&chosen).squeeze_dim(1), self.cat(&[&most, &sums], 1))
+    }
+
+    /// The gradient of the losses of [`Backend::cross_entropy`]: `(softmax(x) - one_hot(target)) * grad`; `stats` is
+    /// its second result and `grad` has the shape `[N]`, perhaps expanded.
+    fn cross_entropy_grad(&self, x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+        let slopes = x.sub(&stats.narrow(1, 0, 1)).sub(&stats.narrow(1, 1, 1)).exp();
+        let column = target.unsqueeze(1);
+        let minus_one = self.fill(column.shape(), x.dtype(), crate::Scalar::Float(-1.0));
+        let slopes =
+            self.scatter(Scatter::Add, &slopes, 1, &column, &minus_one).expect("targets were checked");
+        slopes.mul(&grad.unsqueeze(1))
+    }
+
+    /// Normalises the rows of `[N, D]`: `(x - mean) * rate * weight + bias`, where the rate is
+    /// `1 / sqrt(mean((x - mean)^2) + eps)`; [`Norm::Rms`] takes 0 for the mean. The second result holds mean and
+    /// rate of each row, `[N, 2]`.
+    fn norm(
+        &self,
+        kind: Norm,
+        x: &Array,
+        weight: Option<&Array>,
+        bias: Option<&Array>,
+        eps: f64,
+    ) -> (Array, Array) {
+        let share = 1.0 / x.shape()[1] as f64;
+        let mean = match kind {
+            Norm::Layer => self.reduce(Reduce::Sum, x, &[1]).scale(share),
+            Norm::Rms => self.fill(&[x.shape()[0], 1], x.dtype(), crate::Scalar::Float(0.0)),
+        };
+        let centred = x.sub(&mean);
+        let square = self.reduce(Reduce::Sum, &centred.mul(&centred), &[1]).scale(share);
+        let rate = square.offset(eps).sqrt().reciprocal();
+        let mut y = centred.mul(&rate);
+        if let Some(weight) = weight {
+            y = y.mul(weight);
+        }
+        if let Some(bias) = bias {
+            y = y.add(bias);
+        }
+        (y, self.cat(&[&mean, &rate], 1))
+    }
+
+    /// The gradients of [`Backend::norm`] with respect to `x`, weight and bias; `stats` is its second result. Without
+    /// a weight the last two mean what they would for one of ones.
+    fn norm_grad(
+        &self,
+        kind: Norm,
+        grad: &Array,
+        x: &Array,
+        stats: &Array,
+        weight: Option<&Array>,
+    ) -> (Array, Array, Array) {
+        let share = 1.0 / x.shape()[1] as f64;
+        let (mean, rate) = (stats.narrow(1, 0, 1), stats.narrow(1, 1, 1));
+        let unit = x.sub(&mean).mul(&rate);
+        let inner = weight.map_or_else(|| grad.clone(), |weight| grad.mul(weight));
+        let along = self.reduce(Reduce::Sum, &inner.mul(&unit), &[1]).scale(share);
+        let mut dx = inner.sub(&unit.mul(&along));
+        if kind == Norm::Layer {
+            dx = dx.sub(&self.reduce(Reduce::Sum, &inner, &[1]).scale(share));
+        }
+        (dx.mul(&rate), grad.mul(&unit).sum_dim(0, false), grad.sum_dim(0, false))
     }
 
     /// One SGD step: changes `w`, and `velocity` where momentum is used.

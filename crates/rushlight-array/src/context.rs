@@ -7,13 +7,66 @@ use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// A name that is kept for the whole program and stands for itself as a number: frames are pushed all the time and
+/// read almost never, so a push must not touch a reference count. Names of modules are few.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Name(u32);
+
+static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+
+impl Name {
+    /// The name of this text; the same for the same text.
+    ///
+    /// ```
+    /// use rushlight_array::context::Name;
+    /// assert_eq!(Name::new("layers.0").as_str(), "layers.0");
+    /// assert_eq!(Name::new("layers.0"), Name::new("layers.0"));
+    /// assert_eq!(Name::default().as_str(), "");
+    /// ```
+    pub fn new(text: &str) -> Name {
+        if text.is_empty() {
+            return Name(0);
+        }
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = names.iter().position(|&name| name == text).unwrap_or_else(|| {
+            names.push(Box::leak(text.into()));
+            names.len() - 1
+        });
+        Name(u32::try_from(place + 1).expect("fewer than 2^32 names"))
+    }
+
+    /// The text.
+    pub fn as_str(self) -> &'static str {
+        let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.checked_sub(1).map_or("", |place| names[place as usize])
+    }
+}
+
+/// A place for a name that can be changed while others read it.
+#[derive(Debug, Default)]
+pub struct NameCell(AtomicU32);
+
+impl NameCell {
+    /// The name of now; the empty one at first.
+    #[inline]
+    pub fn get(&self) -> Name {
+        Name(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Changes the name.
+    pub fn set(&self, name: Name) {
+        self.0.store(name.0, Ordering::Relaxed);
+    }
+}
 
 /// One layer on the way from the model to the operation that runs now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Frame {
     /// The qualified name of the module (`layers`), empty while it has none.
-    pub path: Arc<str>,
+    pub path: Name,
     /// The position of a child within the module, for containers.
     pub child: Option<usize>,
     /// The type of the layer, or of the child where there is one: `Linear`.
@@ -66,11 +119,10 @@ fn prefix() -> String {
 impl Frame {
     /// The qualified name of the module or of its child, if it is known.
     fn place(&self) -> Option<String> {
-        match self.child {
-            Some(i) if self.path.is_empty() => Some(i.to_string()),
-            Some(i) => Some(format!("{}.{i}", self.path)),
-            None if self.path.is_empty() => None,
-            None => Some(self.path.to_string()),
+        match (self.path.as_str(), self.child) {
+            ("", child) => child.map(|i| i.to_string()),
+            (path, Some(i)) => Some(format!("{path}.{i}")),
+            (path, None) => Some(path.to_string()),
         }
     }
 }
@@ -98,7 +150,8 @@ mod tests {
     /// The prefix inside of layers with these paths, children and kinds, up to the call's place.
     fn place(frames: &[(&str, Option<usize>, &'static str)]) -> String {
         let caller = Location::caller();
-        let frame = |&(path, child, kind): &(&str, _, _)| Frame { path: path.into(), child, kind, caller };
+        let frame =
+            |&(path, child, kind): &(&str, _, _)| Frame { path: Name::new(path), child, kind, caller };
         let _guards: Vec<Guard> = frames.iter().map(|f| enter(frame(f))).collect();
         prefix().split(", called at ").next().unwrap_or_default().to_string()
     }

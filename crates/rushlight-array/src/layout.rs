@@ -1,28 +1,16 @@
 use crate::fail;
 use crate::shape::{NewShape, Shape};
-use smallvec::SmallVec;
+use crate::short::Short;
 
 /// How the elements of an array lie in its storage: shape, strides and offset, all in elements.
 ///
 /// Every view of an array is a new `Layout` over the same storage. The methods panic at the
 /// caller's line with the name of the view operation when their arguments do not fit.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
     shape: Shape,
-    strides: SmallVec<[isize; 6]>,
+    strides: Short<isize>,
     offset: usize,
-}
-
-// A derived clone would push stride by stride; this is a copy of the slice.
-impl Clone for Layout {
-    #[inline]
-    fn clone(&self) -> Self {
-        Layout {
-            shape: self.shape.clone(),
-            strides: SmallVec::from_slice(&self.strides),
-            offset: self.offset,
-        }
-    }
 }
 
 /// The axis that `dim` names in an array of this shape; negative ones count from the back.
@@ -44,7 +32,7 @@ impl Layout {
     /// The row-major layout of a shape.
     pub fn contiguous(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        let mut strides: SmallVec<[isize; 6]> = SmallVec::from_elem(1, shape.len());
+        let mut strides: Short<isize> = Short::filled(1, shape.len());
         for i in (1..shape.len()).rev() {
             strides[i - 1] = strides[i] * shape[i].max(1) as isize;
         }
@@ -120,7 +108,7 @@ impl Layout {
         if self.numel() == 0 || self.is_contiguous() {
             return Some(Layout { offset: self.offset, ..Layout::contiguous(shape.clone()) });
         }
-        let mut strides: SmallVec<[isize; 6]> = SmallVec::from_elem(0, shape.len());
+        let mut strides: Short<isize> = Short::filled(0, shape.len());
         let mut next = shape.len();
         let mut axis = self.shape.len();
         while axis > 0 {
@@ -150,7 +138,7 @@ impl Layout {
     /// Reorders the dimensions: dimension `i` of the result is `dims[i]` of this layout.
     #[track_caller]
     pub fn permute(&self, dims: &[usize]) -> Layout {
-        let mut seen: SmallVec<[bool; 6]> = SmallVec::from_elem(false, self.shape.len());
+        let mut seen: Short<bool> = Short::filled(false, self.shape.len());
         for &d in dims {
             if d < seen.len() {
                 seen[d] = true;
@@ -222,7 +210,7 @@ impl Layout {
     /// Drops the dimensions of size 1 among `axes`.
     pub fn squeeze(&self, axes: &[usize]) -> Layout {
         let keep = |i: &usize| self.shape[*i] != 1 || !axes.contains(i);
-        let kept: SmallVec<[usize; 6]> = (0..self.shape.len()).filter(keep).collect();
+        let kept: Short<usize> = (0..self.shape.len()).filter(keep).collect();
         Layout {
             shape: kept.iter().map(|&i| self.shape[i]).collect(),
             strides: kept.iter().map(|&i| self.strides[i]).collect(),

@@ -1,6 +1,6 @@
 use crate::dtype::DType;
 use crate::fail;
-use smallvec::SmallVec;
+use crate::short::Short;
 use std::fmt;
 use std::ops::Deref;
 
@@ -15,16 +15,8 @@ use std::ops::Deref;
 /// assert_eq!(shape.numel(), 6);
 /// assert_eq!(format!("{shape} {shape:?}"), "torch.Size([2, 3]) [2, 3]");
 /// ```
-#[derive(PartialEq, Eq, Hash, Default)]
-pub struct Shape(SmallVec<[usize; 6]>);
-
-// A derived clone would push element by element; this is a copy of the slice.
-impl Clone for Shape {
-    #[inline]
-    fn clone(&self) -> Self {
-        Shape(SmallVec::from_slice(&self.0))
-    }
-}
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Shape(Short<usize>);
 
 impl Shape {
     /// The number of elements: the product of the sizes, 1 for a scalar.
@@ -46,9 +38,9 @@ impl Shape {
         numel
     }
 
-    /// Checks that a block of this many elements of a dtype can be asked for, before anything is.
+    /// Checks that a block of this many elements of a dtype can be asked for, before anything is, and counts them.
     #[track_caller]
-    pub(crate) fn check_bytes(&self, op: &str, dtype: DType) {
+    pub(crate) fn check_bytes(&self, op: &str, dtype: DType) -> usize {
         let (numel, size) = (self.numel(), dtype.size());
         if numel > isize::MAX as usize / size {
             fail!(
@@ -57,6 +49,7 @@ impl Shape {
                 isize::MAX
             );
         }
+        numel
     }
 
     /// The number of dimensions.
@@ -122,19 +115,19 @@ impl FromIterator<usize> for Shape {
 
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(sizes: [usize; N]) -> Self {
-        Shape(SmallVec::from_slice(&sizes))
+        Shape(Short::from_slice(&sizes))
     }
 }
 
 impl From<&[usize]> for Shape {
     fn from(sizes: &[usize]) -> Self {
-        Shape(SmallVec::from_slice(sizes))
+        Shape(Short::from_slice(sizes))
     }
 }
 
 impl From<Vec<usize>> for Shape {
     fn from(sizes: Vec<usize>) -> Self {
-        Shape(SmallVec::from_vec(sizes))
+        Shape(Short::from_slice(&sizes))
     }
 }
 
@@ -170,11 +163,11 @@ impl PartialEq<[usize]> for Shape {
 
 /// A shape in which one size may be -1, "whatever is left": the argument of `reshape` and `view`.
 #[derive(Clone, Debug)]
-pub struct NewShape(pub(crate) SmallVec<[isize; 6]>);
+pub struct NewShape(pub(crate) Short<isize>);
 
 /// A list of dimensions, counted from the back when negative: the argument of reductions over several.
 #[derive(Clone, Debug)]
-pub struct Dims(pub(crate) SmallVec<[isize; 6]>);
+pub struct Dims(pub(crate) Short<isize>);
 
 impl Dims {
     /// Whether no dim is named, which means all.
@@ -202,7 +195,7 @@ macro_rules! signed_list {
         }
         impl From<$int> for $list {
             fn from(size: $int) -> Self {
-                $list(SmallVec::from_slice(&[size as isize]))
+                $list(Short::from_slice(&[size as isize]))
             }
         }
     )*};
@@ -224,6 +217,6 @@ impl From<Shape> for NewShape {
 
 impl From<()> for NewShape {
     fn from((): ()) -> Self {
-        NewShape(SmallVec::new())
+        NewShape(Short::new())
     }
 }

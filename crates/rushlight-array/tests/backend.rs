@@ -3,7 +3,7 @@
 mod delegate;
 
 use delegate::Delegate;
-use rushlight_array::backend::{AdamStep, SgdStep};
+use rushlight_array::backend::{AdamStep, Binary, Norm, SgdStep};
 use rushlight_array::{Array, Backend, Cpu, DType, Device, Index};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -70,9 +70,124 @@ fn default_linear_is_a_product_and_a_sum() {
     let [x, w, b] =
         [values(&[6, 4], 1, DType::F32), values(&[3, 4], 2, DType::F32), values(&[3], 3, DType::F32)];
     let [p, q, r] = [&x, &w, &b].map(|a| a.to_device(&device));
-    assert_close(&Cpu.linear(&x, &w, Some(&b)), &device.backend().linear(&p, &q, Some(&r)));
-    assert_close(&Cpu.linear(&x, &w, None), &device.backend().linear(&p, &q, None));
-    assert_close(&Cpu.linear(&x, &w, Some(&b)), &x.matmul(&w.t()).add(&b));
+    for relu in [false, true] {
+        let fused = Cpu.linear(&x, &w, Some(&b), relu);
+        assert_close(&fused, &device.backend().linear(&p, &q, Some(&r), relu));
+        assert_close(&Cpu.linear(&x, &w, None, relu), &device.backend().linear(&p, &q, None, relu));
+        let sum = x.matmul(&w.t()).add(&b);
+        assert_close(&fused, &if relu { sum.relu() } else { sum });
+    }
+}
+
+/// Rows shorter and longer than the kernels' blocks, also such that are no row-major block of their own.
+fn rows(dtype: DType) -> Vec<Array> {
+    vec![
+        values(&[7, 3], 1, dtype),
+        values(&[1, 1], 2, dtype),
+        values(&[5, 700], 3, dtype),
+        values(&[300, 10], 4, dtype),
+        values(&[2, 5000], 5, dtype),
+        values(&[40, 30], 6, dtype).t(),
+    ]
+}
+
+#[test]
+fn default_row_gradients_agree_with_the_fused_ones() {
+    let device = Delegate::default().device();
+    for dtype in [DType::F32, DType::F64] {
+        for x in rows(dtype) {
+            let g = values(x.shape(), 7, dtype);
+            for dim in [0, 1] {
+                let (y, log_y) = (x.softmax(dim), x.log_softmax(dim));
+                let [h, z, log_z] = [&g, &y, &log_y].map(|a| a.to_device(&device));
+                assert_close(&g.softmax_grad(&y, dim), &h.softmax_grad(&z, dim));
+                assert_close(&g.log_softmax_grad(&log_y, dim), &h.log_softmax_grad(&log_z, dim));
+            }
+        }
+    }
+}
+
+#[test]
+fn default_cross_entropy_agrees_with_the_fused_one() {
+    let device = Delegate::default().device();
+    for dtype in [DType::F32, DType::F64] {
+        for x in rows(dtype) {
+            let (count, classes) = (x.shape()[0], x.shape()[1]);
+            let target: Array = (0..count).map(|i| (i * 7 % classes) as i64).collect();
+            let [p, t] = [&x, &target].map(|a| a.to_device(&device));
+            let ((losses, stats), (q, r)) = (x.cross_entropy(&target), p.cross_entropy(&t));
+            assert_close(&losses, &q);
+            assert_close(&losses, &x.log_softmax(1).gather(1, &target.unsqueeze(1)).squeeze_dim(1).neg());
+            let each = values(&[count], 8, dtype);
+            for g in [each.clone(), each.narrow(0, 0, 1).expand([count])] {
+                let slopes = x.cross_entropy_grad(&stats, &target, &g);
+                assert_close(&slopes, &p.cross_entropy_grad(&r, &t, &g.to_device(&device)));
+            }
+        }
+    }
+}
+
+#[test]
+fn default_norms_agree_with_the_fused_ones() {
+    let device = Delegate::default().device();
+    for (dtype, kind) in [
+        (DType::F32, Norm::Layer),
+        (DType::F32, Norm::Rms),
+        (DType::F64, Norm::Layer),
+        (DType::F64, Norm::Rms),
+    ] {
+        for x in rows(dtype) {
+            let size = x.shape()[1];
+            let (w, b, g) =
+                (values(&[size], 2, dtype), values(&[size], 3, dtype), values(x.shape(), 4, dtype));
+            let [p, q, r, h] = [&x, &w, &b, &g].map(|a| a.to_device(&device));
+            for (has_weight, has_bias) in [(false, false), (true, false), (false, true), (true, true)] {
+                let of = |a: &'_ Array, has: bool| has.then(|| a.clone());
+                let (w, b) = (of(&w, has_weight), of(&b, has_bias));
+                let (q, r) = (of(&q, has_weight), of(&r, has_bias));
+                let (y, stats) = x.norm(kind, w.as_ref(), b.as_ref(), 0.1);
+                let (z, other) = p.norm(kind, q.as_ref(), r.as_ref(), 0.1);
+                let near = |a: &Array, b: &Array| {
+                    let tolerance = if dtype == DType::F64 { 1e-12 } else { 1e-5 };
+                    let b = b.to_device(&Device::cpu());
+                    assert!(a.allclose(&b, tolerance, 10.0 * tolerance), "{kind:?} {:?}: {a} {b}", x.shape());
+                };
+                near(&y, &z);
+                near(&stats, &other);
+                let grads = x.norm_grad(kind, &stats, w.as_ref(), &g);
+                for (a, b) in grads.iter().zip(&p.norm_grad(kind, &other, q.as_ref(), &h)) {
+                    near(a, b);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_array_is_reused_only_if_nobody_else_holds_it() {
+    let (x, y) = (values(&[4, 5], 1, DType::F32), values(&[4, 5], 2, DType::F32));
+    for (op, expected) in [
+        (Binary::Add, x.add(&y)),
+        (Binary::Sub, x.sub(&y)),
+        (Binary::Mul, x.mul(&y)),
+        (Binary::Div, x.div(&y)),
+        (Binary::Maximum, x.maximum(&y)),
+    ] {
+        for other in [y.clone(), y.t().contiguous().t()] {
+            let own = x.contiguous().add(&x.zeros_like());
+            let place = own.as_slice::<f32>().map(<[f32]>::as_ptr);
+            let reused = own.into_binary(op, &other);
+            assert_close(&reused, &expected);
+            if op != Binary::Maximum && other.is_contiguous() {
+                assert_eq!(reused.as_slice::<f32>().map(<[f32]>::as_ptr), place);
+            }
+            let (own, before) = (x.clone(), x.to_vec::<f32>());
+            assert_close(&own.into_binary(op, &other), &expected);
+            assert_eq!(x.to_vec::<f32>(), before);
+        }
+    }
+    // Other shapes and dtypes take the usual way.
+    assert_eq!(Array::new([1, 2]).into_binary(Binary::Div, &Array::new([2])).to_vec::<f32>(), [0.5, 1.0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
 use crate::op::{Gradients, Saved};
 use crate::tensor::Tensor;
+use rushlight_array::profile::{Work, span, span_of};
 use rushlight_array::{Shape, fail};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -116,10 +117,11 @@ impl Run<'_> {
 
     #[track_caller]
     fn run(&mut self) {
+        let _span = span("backward", Work::default);
         while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
             while self.heap.peek().is_some_and(|next| next.id == id) {
                 let next = self.heap.pop().expect("it was peeked");
-                grad = &grad + &next.grad;
+                grad = grad + next.grad;
             }
             match &edge {
                 Edge::Leaf(leaf) => self.arrive(leaf, grad),
@@ -157,7 +159,7 @@ impl Run<'_> {
             if extras.retains.load(atomic::Ordering::Relaxed) && matches!(self.target, Target::Leaves) {
                 let mut retained = extras.retained.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *retained = Some(match retained.take() {
-                    Some(before) => &before + &grad,
+                    Some(before) => before + &grad,
                     None => grad.clone(),
                 });
             }
@@ -168,6 +170,7 @@ impl Run<'_> {
             return;
         }
         let name = node.op.name();
+        let _span = span_of(name, "backward", Work::default);
         let Some(arrays) = node.saved(self.retain) else {
             fail!(
                 "{name}: trying to backward through the graph a second time, but what it saved is freed; \

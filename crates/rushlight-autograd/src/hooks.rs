@@ -1,6 +1,6 @@
 use crate::tensor::Tensor;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sees a gradient and may replace it.
@@ -9,23 +9,28 @@ pub(crate) type GradHook = dyn Fn(&Tensor) -> Option<Tensor> + Send + Sync;
 pub(crate) type LeafHook = dyn Fn(&Tensor) + Send + Sync;
 
 /// Functions that run when a gradient arrives, in the order of their registration.
-pub(crate) struct Hooks<F: ?Sized>(Mutex<Vec<(u64, Arc<F>)>>);
+pub(crate) struct Hooks<F: ?Sized> {
+    list: Mutex<Vec<(u64, Arc<F>)>>,
+    /// Whether there ever was one: most tensors have none, and need not take the lock to know.
+    used: AtomicBool,
+}
 
 impl<F: ?Sized> Default for Hooks<F> {
     fn default() -> Self {
-        Hooks(Mutex::new(Vec::new()))
+        Hooks { list: Mutex::new(Vec::new()), used: AtomicBool::new(false) }
     }
 }
 
 impl<F: ?Sized + Send + Sync + 'static> Hooks<F> {
     fn lock(&self) -> MutexGuard<'_, Vec<(u64, Arc<F>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(self: &Arc<Self>, hook: Arc<F>) -> HookHandle {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         self.lock().push((id, hook));
+        self.used.store(true, Ordering::Release);
         let hooks = Arc::downgrade(self);
         HookHandle(Box::new(move || {
             if let Some(hooks) = hooks.upgrade() {
@@ -36,6 +41,9 @@ impl<F: ?Sized + Send + Sync + 'static> Hooks<F> {
 
     /// The hooks as they are now; one that adds or removes hooks changes only later runs.
     pub(crate) fn all(&self) -> Vec<Arc<F>> {
+        if !self.used.load(Ordering::Acquire) {
+            return Vec::new();
+        }
         self.lock().iter().map(|(_, hook)| Arc::clone(hook)).collect()
     }
 }

@@ -277,7 +277,8 @@ impl Tensor {
         let leaf = self.leaf().expect("only leaves collect gradients");
         let mut place = leaf.grad();
         *place = Some(match place.take() {
-            Some(before) => &before + &grad,
+            // In place if the caller holds no handle on the gradient.
+            Some(before) => before + grad,
             // Grad outputs of the caller may carry a graph that nobody asked to keep.
             None if !is_grad_enabled() && grad.requires_grad() => grad.detach(),
             None => grad,

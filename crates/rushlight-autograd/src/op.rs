@@ -1,6 +1,7 @@
 use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
 use crate::tensor::Tensor;
+use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, DType, Shape};
 use smallvec::SmallVec;
 use std::fmt::Debug;
@@ -35,6 +36,11 @@ impl Saves {
     pub const fn first(n: u32) -> Saves {
         assert!(n < 32, "Saves::first: at most 31 inputs; use Saves::INPUTS for all");
         Saves { all: false, inputs: (1 << n) - 1, output: false }
+    }
+
+    /// These, and the result.
+    pub const fn and_output(self) -> Saves {
+        Saves { all: self.all, inputs: self.inputs, output: true }
     }
 
     fn has_input(self, i: usize) -> bool {
@@ -172,13 +178,6 @@ impl Saved<'_> {
         Tensor::constant(self.by_product_array().clone())
     }
 
-    /// The by-product in the place of an input: tracked as if it were that input's value, which is right if
-    /// the rule has the same derivatives at both.
-    #[track_caller]
-    pub(crate) fn by_product_as_input(&self, i: usize) -> Tensor {
-        self.tracked(i, self.by_product_array().clone())
-    }
-
     #[track_caller]
     fn by_product_array(&self) -> &Array {
         let place = self.saved_before(self.len()) + usize::from(self.node.op.saves().output);
@@ -253,6 +252,28 @@ impl<'a> Gradients<'a> {
     }
 }
 
+/// An operand's value: lent where it cannot change, copied (a handle) where it is a cell's.
+enum Value<'a> {
+    Fixed(&'a Array),
+    OfLeaf(Array),
+}
+
+impl Value<'_> {
+    fn get(&self) -> &Array {
+        match self {
+            Value::Fixed(array) => array,
+            Value::OfLeaf(array) => array,
+        }
+    }
+
+    fn into_array(self) -> Array {
+        match self {
+            Value::Fixed(array) => array.clone(),
+            Value::OfLeaf(array) => array,
+        }
+    }
+}
+
 impl Tensor {
     /// Runs an operation and records it if gradients are enabled, the result is a float, and any input
     /// requires a gradient. Every operation passes through here.
@@ -261,14 +282,19 @@ impl Tensor {
     /// If the op rejects its inputs.
     #[track_caller]
     pub fn apply<O: Op>(mut op: O, inputs: &[&Tensor]) -> Tensor {
+        let _span = span(op.name(), Work::default);
         // Another thread may set a leaf meanwhile: one that stands twice is read once.
-        let mut arrays: SmallVec<[Array; 3]> = SmallVec::with_capacity(inputs.len());
+        let mut values: SmallVec<[Value<'_>; 3]> = SmallVec::with_capacity(inputs.len());
         for (i, tensor) in inputs.iter().enumerate() {
-            let before =
-                if tensor.is_cell() { inputs[..i].iter().position(|other| other.is(tensor)) } else { None };
-            arrays.push(before.map_or_else(|| tensor.array(), |j| arrays[j].clone()));
+            values.push(match tensor.fixed() {
+                Some(array) => Value::Fixed(array),
+                None => match inputs[..i].iter().position(|other| other.is(tensor)) {
+                    Some(j) => Value::OfLeaf(values[j].get().clone()),
+                    None => Value::OfLeaf(tensor.array()),
+                },
+            });
         }
-        let views: SmallVec<[&Array; 3]> = arrays.iter().collect();
+        let views: SmallVec<[&Array; 3]> = values.iter().map(Value::get).collect();
         let output = op.forward(&views);
         drop(views);
         let tracked =
@@ -279,10 +305,11 @@ impl Tensor {
         let saves = op.saves();
         let mut saved = Arrays::new();
         let mut places: SmallVec<[Input; 2]> = SmallVec::with_capacity(inputs.len());
-        for (i, (tensor, array)) in inputs.iter().zip(arrays).enumerate() {
+        for (i, (tensor, value)) in inputs.iter().zip(values).enumerate() {
+            let array = value.get();
             places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
             if saves.has_input(i) {
-                saved.push(array);
+                saved.push(value.into_array());
             }
         }
         if saves.output {

@@ -4,7 +4,8 @@
 
 use crate::mode::is_grad_enabled;
 use crate::tensor::Tensor;
-use rushlight_array::{Scalar, fail};
+use rushlight_array::backend::Binary;
+use rushlight_array::{Array, Scalar, fail};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// `a += b` and its kin: `f.set(f - g * lr)` for a leaf cell, a new value for every other tensor.
@@ -16,7 +17,7 @@ macro_rules! assign_operator {
             /// [`no_grad`](crate::no_grad). Also as the operator itself.
             #[track_caller]
             fn $method(&mut self, other: $other) {
-                if !self.is_cell() {
+                if self.fixed().is_some() {
                     *self = &*self $operator other;
                     return;
                 }
@@ -36,8 +37,19 @@ assign_operator!(SubAssign, sub_assign, -, &Tensor, Tensor, f64, i64);
 assign_operator!(MulAssign, mul_assign, *, &Tensor, Tensor, f64, i64);
 assign_operator!(DivAssign, div_assign, /, &Tensor, Tensor, f64, i64);
 
+/// The values of a tensor that the operator consumes, if no rule and nobody else will want them, and those of the other
+/// operand: the result may take their place.
+fn reusable(tensor: Tensor, other: &Tensor) -> Result<(Array, &Array), Tensor> {
+    match other.fixed() {
+        Some(array) if !(is_grad_enabled() && other.requires_grad()) => {
+            tensor.into_unshared().map(|own| (own, array))
+        }
+        _ => Err(tensor),
+    }
+}
+
 macro_rules! operator {
-    ($trait:ident, $method:ident, $scalar:ident, $reversed:ident) => {
+    ($trait:ident, $operator:tt, $method:ident, $scalar:ident, $reversed:ident) => {
         impl $trait<&Tensor> for &Tensor {
             type Output = Tensor;
             #[track_caller]
@@ -56,14 +68,17 @@ macro_rules! operator {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
-                Tensor::$method(&self, other)
+                match reusable(self, other) {
+                    Ok((array, other)) => array.into_binary(Binary::$trait, other).into(),
+                    Err(tensor) => Tensor::$method(&tensor, other),
+                }
             }
         }
         impl $trait<Tensor> for Tensor {
             type Output = Tensor;
             #[track_caller]
             fn $method(self, other: Tensor) -> Tensor {
-                Tensor::$method(&self, &other)
+                self $operator &other
             }
         }
         operator!(@scalar $trait, $method, $scalar, $reversed, f64, i64);
@@ -99,10 +114,10 @@ macro_rules! operator {
         }
     )*};
 }
-operator!(Add, add, add_scalar, add_scalar);
-operator!(Sub, sub, sub_scalar, rsub_scalar);
-operator!(Mul, mul, mul_scalar, mul_scalar);
-operator!(Div, div, div_scalar, rdiv_scalar);
+operator!(Add, +, add, add_scalar, add_scalar);
+operator!(Sub, -, sub, sub_scalar, rsub_scalar);
+operator!(Mul, *, mul, mul_scalar, mul_scalar);
+operator!(Div, /, div, div_scalar, rdiv_scalar);
 
 impl Neg for &Tensor {
     type Output = Tensor;

@@ -102,6 +102,8 @@ pub struct Draw<'a> {
     next: usize,
     values: Generator,
     device: Device,
+    /// By how much sizes are larger.
+    stretch: usize,
 }
 
 impl<'a> Draw<'a> {
@@ -113,7 +115,13 @@ impl<'a> Draw<'a> {
     /// A source of samples on a device: those of [`Draw::new`] in another place.
     pub fn on(choices: &'a [u32], device: &Device) -> Self {
         let seed = choices.iter().fold(7u64, |s, &c| s.wrapping_mul(31).wrapping_add(u64::from(c)));
-        Draw { choices, next: 0, values: Generator::new(seed), device: device.clone() }
+        Draw { choices, next: 0, values: Generator::new(seed), device: device.clone(), stretch: 1 }
+    }
+
+    /// A source of samples whose sizes are so many times those of [`Draw::new`]: large enough that several threads
+    /// share the work.
+    pub fn stretched(choices: &'a [u32], stretch: usize) -> Self {
+        Draw { stretch, ..Draw::new(choices) }
     }
 
     /// A number below `n`.
@@ -130,12 +138,12 @@ impl<'a> Draw<'a> {
 
     /// A size of a dim: mostly 1 to 4, sometimes 0.
     pub fn size(&mut self) -> usize {
-        [1, 2, 3, 4, 2, 3, 1, 0][self.below(8)]
+        [1, 2, 3, 4, 2, 3, 1, 0][self.below(8)] * self.stretch
     }
 
     /// A size that is not 0.
     pub fn full_size(&mut self) -> usize {
-        1 + self.below(4)
+        (1 + self.below(4)) * self.stretch
     }
 
     /// A shape with between `least` and `most` dims.

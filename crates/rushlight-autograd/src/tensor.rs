@@ -51,9 +51,12 @@ impl Tensor {
         }
     }
 
-    /// Whether this is a leaf cell, which can be set.
-    pub(crate) fn is_cell(&self) -> bool {
-        self.leaf().is_some()
+    /// The values, unless this is a leaf, whose values can be set.
+    pub(crate) fn fixed(&self) -> Option<&Array> {
+        match &*self.0 {
+            Kind::Constant(array) | Kind::Tracked { value: array, .. } => Some(array),
+            Kind::Leaf(_) => None,
+        }
     }
 
     pub(crate) fn node(&self) -> Option<&Arc<Node>> {
@@ -82,6 +85,15 @@ impl Tensor {
             Kind::Constant(array) => array.clone(),
             Kind::Tracked { value, .. } => value.clone(),
             Kind::Leaf(leaf) => leaf.value().clone(),
+        }
+    }
+
+    /// The values of a constant that nobody else holds.
+    pub(crate) fn into_unshared(self) -> Result<Array, Tensor> {
+        match Arc::try_unwrap(self.0) {
+            Ok(Kind::Constant(array)) => Ok(array),
+            Ok(kind) => Err(Tensor(Arc::new(kind))),
+            Err(shared) => Err(Tensor(shared)),
         }
     }
 
@@ -275,7 +287,7 @@ impl From<&Tensor> for Array {
 
 impl From<Tensor> for Array {
     fn from(tensor: Tensor) -> Array {
-        tensor.array()
+        tensor.into_unshared().unwrap_or_else(|tensor| tensor.array())
     }
 }
 

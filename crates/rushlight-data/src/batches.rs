@@ -4,6 +4,7 @@ use crate::epoch::Epoch;
 use crate::loader::DataLoader;
 use crate::sampler::Sampler;
 use crate::workers::Workers;
+use rushlight_array::profile::{Work, span_of};
 use rushlight_array::random::{Generator, Seed, default_generator};
 use rushlight_array::{Result, fail};
 use std::iter::FusedIterator;
@@ -73,6 +74,7 @@ impl<D: Dataset + 'static, C: CollateFn<D::Item> + 'static> Batches<D, C> {
 
     /// The batch or error in place `self.next`.
     fn produce(&mut self) -> Option<Result<C::Batch>> {
+        let _span = span_of("DataLoader", "wait", Work::default);
         match &self.state {
             State::Here(epoch) => epoch.batch(self.next, || false),
             State::Workers(workers) => Some(workers.batch(self.next)),

@@ -1,5 +1,6 @@
 use crate::collate::CollateFn;
 use crate::dataset::{Dataset, SampleSeed};
+use rushlight_array::profile::{Work, span_of};
 use rushlight_array::random::{Seed, with_default_generator};
 use rushlight_array::{Error, Result};
 use std::any::Any;
@@ -19,6 +20,7 @@ pub(crate) struct Epoch<D, C> {
 impl<D: Dataset, C: CollateFn<D::Item>> Epoch<D, C> {
     /// Batch number `number`, or nothing if `stopped` says so between two samples.
     pub(crate) fn batch(&self, number: usize, stopped: impl Fn() -> bool) -> Option<Result<C::Batch>> {
+        let _span = span_of("DataLoader", "batch", Work::default);
         let places = self.places(number);
         let mut samples = Vec::with_capacity(places.len());
         for place in places.clone() {

@@ -1,3 +1,5 @@
+use crate::activation::ReLU;
+use crate::linear::Linear;
 use crate::module::{Fields, Module, Path};
 use crate::walk::Walk;
 use rushlight_array::fail;
@@ -11,6 +13,8 @@ use std::fmt;
 #[derive(Default)]
 pub struct Sequential {
     modules: Vec<Box<dyn Module>>,
+    /// The modules' types. To ask each time would cost more than a small layer.
+    kinds: Vec<&'static str>,
     path: Path,
 }
 
@@ -25,11 +29,13 @@ macro_rules! sequential {
 impl Sequential {
     /// The modules in this order.
     pub fn new(modules: Vec<Box<dyn Module>>) -> Self {
-        Sequential { modules, path: Path::default() }
+        let kinds = modules.iter().map(|module| module.type_name()).collect();
+        Sequential { modules, kinds, path: Path::default() }
     }
 
     /// Adds a module at the end.
     pub fn push(&mut self, module: impl Module) {
+        self.kinds.push(module.type_name());
         self.modules.push(Box::new(module));
     }
 
@@ -63,6 +69,14 @@ impl Sequential {
         }
     }
 
+    /// A linear layer with a relu behind it, which are computed in one pass.
+    fn linear_before_relu(&self, i: usize) -> Option<&Linear> {
+        let next: &dyn Any = &**self.modules.get(i + 1)?;
+        next.downcast_ref::<ReLU>()?;
+        let this: &dyn Any = &*self.modules[i];
+        this.downcast_ref()
+    }
+
     /// The modules in order.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Module> {
         self.modules.iter().map(|module| &**module)
@@ -81,17 +95,19 @@ impl Fields for Sequential {
 impl Module for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        let mut modules = self.modules.iter().enumerate();
-        let Some((_, first)) = modules.next() else { return x.clone() };
-        let mut x = {
-            let _place = self.path.enter(Some(0), first.type_name());
-            first.forward(x)
-        };
-        for (i, module) in modules {
-            let _place = self.path.enter(Some(i), module.type_name());
-            x = module.forward(&x);
+        let mut result: Option<Tensor> = None;
+        let mut i = 0;
+        while let Some(module) = self.modules.get(i) {
+            let _place = self.path.enter(Some(i), self.kinds[i]);
+            let input = result.as_ref().unwrap_or(x);
+            let (output, done) = match self.linear_before_relu(i) {
+                Some(linear) => (linear.forward_relu(input), 2),
+                None => (module.forward(input), 1),
+            };
+            result = Some(output);
+            i += done;
         }
-        x
+        result.unwrap_or_else(|| x.clone())
     }
 }
 

@@ -7,7 +7,8 @@ use rushlight_autograd::Tensor;
 pub use rushlight_autograd::ops::{
     BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
     binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
-    cross_entropy, cross_entropy_with, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
+    cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
+    rms_norm,
 };
 
 /// max(x, 0).
@@ -32,6 +33,18 @@ pub fn tanh(x: &Tensor) -> Tensor {
 #[track_caller]
 pub fn sigmoid(x: &Tensor) -> Tensor {
     x.sigmoid()
+}
+
+/// x times the probability that a normal number is below x.
+#[track_caller]
+pub fn gelu(x: &Tensor) -> Tensor {
+    x.gelu()
+}
+
+/// [`gelu`] by a formula with tanh: PyTorch's `approximate="tanh"`.
+#[track_caller]
+pub fn gelu_tanh(x: &Tensor) -> Tensor {
+    x.gelu_tanh()
 }
 
 /// exp(x) over its sum along a dim.

@@ -1,6 +1,6 @@
 use crate::state;
 use crate::walk::{Item, Walk};
-use rushlight_array::context::{self, Frame};
+use rushlight_array::context::{self, Frame, Name, NameCell};
 use rushlight_array::{Array, Result, fail};
 use rushlight_autograd::{GradModeGuard, Tensor, To};
 use std::any::Any;
@@ -8,7 +8,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// The fields of a module, shown to a [`Walk`]. Write it with [`fields!`](crate::fields).
 pub trait Fields: Any + Send + Sync {
@@ -247,21 +246,21 @@ impl Default for Mode {
 /// Where a module stands in its model (`layers.2`), for messages. It is learnt in every walk through the
 /// model: by `parameters()`, `train()`, `eval()`, printing, and so on.
 #[derive(Debug, Default)]
-pub struct Path(RwLock<Arc<str>>);
+pub struct Path(NameCell);
 
 impl Path {
     /// The qualified name, empty while it is not known.
-    pub fn get(&self) -> Arc<str> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn get(&self) -> &'static str {
+        self.0.get().as_str()
     }
 
-    pub(crate) fn set(&self, path: Arc<str>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = path;
+    pub(crate) fn set(&self, path: &str) {
+        self.0.set(Name::new(path));
     }
 
     /// Names this place in the messages of all panics until the guard is dropped.
     #[track_caller]
     pub(crate) fn enter(&self, child: Option<usize>, kind: &'static str) -> context::Guard {
-        context::enter(Frame { path: self.get(), child, kind, caller: Location::caller() })
+        context::enter(Frame { path: self.0.get(), child, kind, caller: Location::caller() })
     }
 }

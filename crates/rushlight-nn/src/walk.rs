@@ -111,7 +111,7 @@ impl Field for Mode {
 
 impl Field for Path {
     fn accept(&self, _: &str, walk: &mut Walk<'_>) {
-        self.set(Arc::from(walk.prefix.as_str()));
+        self.set(walk.prefix.as_str());
     }
 }
 

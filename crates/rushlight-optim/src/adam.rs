@@ -1,6 +1,7 @@
 use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::AdamStep;
+use rushlight_array::profile::{Work, span_of};
 use rushlight_autograd::{Tensor, no_grad};
 
 /// Adam: PyTorch's `torch.optim.Adam` (Kingma & Ba, "Adam: a method for stochastic optimization", 2015).
@@ -78,6 +79,7 @@ impl Optimizer for Adam {
     }
 
     fn step(&mut self) {
+        let _span = span_of("Adam", "step", Work::default);
         for (parameter, state) in self.parameters.iter().zip(&mut self.states) {
             let Some(grad) = parameter.grad() else { continue };
             let grad = grad.array();

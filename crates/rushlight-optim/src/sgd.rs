@@ -1,6 +1,7 @@
 use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::SgdStep;
+use rushlight_array::profile::{Work, span_of};
 use rushlight_autograd::{Tensor, no_grad};
 
 /// Stochastic gradient descent, with momentum and weight decay if wanted: PyTorch's `torch.optim.SGD`.
@@ -93,6 +94,7 @@ impl Optimizer for SGD {
     /// If Nesterov's momentum is asked for without a momentum or with a dampening.
     #[track_caller]
     fn step(&mut self) {
+        let _span = span_of("SGD", "step", Work::default);
         let options = self.options;
         assert!(
             !options.nesterov || (options.momentum > 0.0 && options.dampening == 0.0),

@@ -5,6 +5,7 @@
 //! This crate re-exports the crates below it under PyTorch's names; it has no algorithm of its own. Most
 //! programs start with `use rushlight::prelude::*;`.
 
+pub use rushlight_array::profile::{Profile, profile};
 pub use rushlight_array::random::{TorchSeed, manual_seed};
 pub use rushlight_array::{
     DType, Device, Error, PrintOptions, Result, Shape, num_threads, print_options, set_num_threads,

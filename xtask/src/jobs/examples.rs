@@ -13,7 +13,7 @@ const RUNS: &[(&str, &[&str])] = &[
     ("autograd", &[""]),
     ("toy_classifier", &["", "--keep-last"]),
     ("digits", &["--quick"]),
-    ("workloads", &["--quick --only W1,W4"]),
+    ("workloads", &["--quick --only W1,W4,W5,W6"]),
 ];
 
 /// Builds all examples, then runs each.

@@ -5,10 +5,15 @@ use super::rust::{Keep, blank, occurrences};
 use super::tree::Tree;
 
 /// The files in which a measurement showed that safe code is too slow, or cannot say it at all.
-const MAY: [&str; 4] = [
-    "crates/rushlight-array/src/cpu/memory.rs",
-    "crates/rushlight-array/src/cpu/threads.rs",
+const MAY: [&str; 9] = [
+    "crates/rushlight-array/src/cpu/memory/mod.rs",
+    "crates/rushlight-array/src/cpu/memory/block.rs",
+    "crates/rushlight-array/src/cpu/simd.rs",
+    "crates/rushlight-array/src/cpu/transpose.rs",
+    "crates/rushlight-array/src/cpu/threads/mod.rs",
+    "crates/rushlight-array/src/cpu/threads/pool.rs",
     "crates/rushlight-array/src/cpu/gemm.rs",
+    "crates/rushlight-array/src/profile/exit.rs",
     "crates/rushlight-array/src/storage.rs",
 ];
 /// How far above an unsafe block its `SAFETY:` may begin.

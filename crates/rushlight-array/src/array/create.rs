@@ -15,7 +15,7 @@ macro_rules! random_float {
             fail!("{}: values of {} cannot be drawn; use a float dtype, or randint", $op, dtype.name());
         }
         shape.check_bytes($op, dtype.compute());
-        let mut buffer = HostBuffer::new(dtype.compute(), shape.numel());
+        let mut buffer = HostBuffer::scratch(dtype.compute(), shape.numel());
         if dtype == DType::F64 {
             let $out = buffer.as_mut_slice();
             $f64;
@@ -163,7 +163,7 @@ impl Array {
     pub fn randint(low: i64, high: i64, shape: impl Into<Shape>, generator: &Generator) -> Array {
         let shape = shape.into();
         shape.check_bytes("randint", DType::I64);
-        let mut out = HostBuffer::new(DType::I64, shape.numel());
+        let mut out = HostBuffer::scratch(DType::I64, shape.numel());
         generator.randint(out.as_mut_slice(), low, high);
         Array::from_host(out, shape)
     }
@@ -181,7 +181,7 @@ impl Array {
     pub fn bernoulli(shape: impl Into<Shape>, p: f64, generator: &Generator) -> Array {
         let shape = shape.into();
         shape.check_bytes("bernoulli", DType::Bool);
-        let mut out = HostBuffer::new(DType::Bool, shape.numel());
+        let mut out = HostBuffer::scratch(DType::Bool, shape.numel());
         generator.bernoulli(out.as_mut_slice(), p);
         Array::from_host(out, shape)
     }

@@ -1,9 +1,10 @@
 use super::Array;
-use crate::backend::{Binary, Compare, Unary};
+use crate::backend::{Binary, Compare, Gelu, Unary};
 use crate::dtype::DType;
 use crate::fail;
 use crate::scalar::Scalar;
 use crate::shape::Shape;
+use std::borrow::Cow;
 
 /// The shape that two shapes broadcast to.
 ///
@@ -41,8 +42,12 @@ impl Array {
     unary! {
         /// e to the power of each element.
         exp => Exp;
+        /// exp(x) - 1, accurate also near 0.
+        expm1 => Expm1;
         /// The natural logarithm.
         log => Log;
+        /// log(1 + x), accurate also near 0.
+        log1p => Log1p;
         /// The square root.
         sqrt => Sqrt;
         /// The sine of radians.
@@ -150,9 +155,9 @@ impl Array {
         self.device().backend().unary(Unary::Not, &self.cast(DType::Bool))
     }
 
-    fn float_unary(&self, op: Unary) -> Array {
+    pub(super) fn float_unary(&self, op: Unary) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F32 };
-        self.device().backend().unary(op, &self.cast(dtype.compute())).cast(dtype)
+        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 
     #[track_caller]
@@ -161,7 +166,7 @@ impl Array {
         if dtype == DType::Bool {
             fail!("{name}: not defined for bool; cast with .to(DType::I64) first, or use logical_not");
         }
-        self.device().backend().unary(op, &self.cast(dtype.compute())).cast(dtype)
+        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 }
 
@@ -211,6 +216,13 @@ impl Array {
         minimum => Minimum;
         /// a to the power of b.
         pow => Pow;
+        /// The gradient of relu from that of its result (this array) and the result: 0 where the latter is at or
+        /// below 0. Beside NaN the gradient passes, as in PyTorch.
+        relu_grad => ReluGrad;
+        /// The gradient of the sigmoid, g y (1 - y), from that of its result (this array) and the result.
+        sigmoid_grad => SigmoidGrad;
+        /// The gradient of tanh, g (1 - y^2), from that of its result (this array) and the result.
+        tanh_grad => TanhGrad;
     }
 
     compare! {
@@ -226,6 +238,15 @@ impl Array {
         gt => Gt;
         /// a >= b.
         ge => Ge;
+    }
+
+    /// The gradient of [`Array::gelu`] from that of its result (this array) and its input.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn gelu_grad(&self, x: &Array, form: Gelu) -> Array {
+        self.binary("gelu_grad", Binary::GeluGrad(form), x, self.dtype().promote(x.dtype()))
     }
 
     /// a - b.
@@ -304,22 +325,58 @@ impl Array {
         self.device().backend().select(&condition, &a, &b)
     }
 
+    /// As [`Array::add`] and its kin for an array that nobody needs any more: its elements are overwritten if nobody
+    /// else holds them and the result has their dtype and shape.
+    ///
+    /// # Panics
+    /// As the method of that name.
+    #[track_caller]
+    pub fn into_binary(mut self, op: Binary, other: &Array) -> Array {
+        let dtype = self.dtype();
+        if dtype.is_float()
+            && dtype == dtype.compute()
+            && dtype == other.dtype()
+            && self.shape() == other.shape()
+        {
+            self.same_device("binary", other);
+            let device = self.device().clone();
+            device.backend().binary_assign(op, &mut self, other);
+            return self;
+        }
+        match op {
+            Binary::Add => self.add(other),
+            Binary::Sub => self.sub(other),
+            Binary::Mul => self.mul(other),
+            Binary::Div => self.div(other),
+            op => self.binary("binary", op, other, dtype.promote(other.dtype())),
+        }
+    }
+
     #[track_caller]
     fn binary(&self, name: &str, op: Binary, other: &Array, dtype: DType) -> Array {
         let (a, b) = self.operands(name, other, dtype.compute());
-        self.device().backend().binary(op, &a, &b).cast(dtype)
+        self.device().backend().binary(op, &a, &b).into_dtype(dtype)
     }
 
     /// Both operands in one dtype and shape.
     #[track_caller]
-    fn operands(&self, name: &str, other: &Array, dtype: DType) -> (Array, Array) {
+    fn operands<'a>(
+        &'a self,
+        name: &str,
+        other: &'a Array,
+        dtype: DType,
+    ) -> (Cow<'a, Array>, Cow<'a, Array>) {
         self.same_device(name, other);
-        let (a, b) = (self.cast(dtype), other.cast(dtype));
+        let (a, b) = (self.in_dtype(dtype), other.in_dtype(dtype));
         if a.shape() == b.shape() {
             return (a, b);
         }
         let shape = broadcast_shapes(name, a.shape(), b.shape());
-        (a.broadcast_to(name, &shape), b.broadcast_to(name, &shape))
+        let widened = |x: Cow<'a, Array>| match *x.shape() == shape {
+            true => x,
+            false => Cow::Owned(x.broadcast_to(name, &shape)),
+        };
+        (widened(a), widened(b))
     }
 
     /// Whether all elements are within `atol + rtol * |other|`; NaN is close to nothing.

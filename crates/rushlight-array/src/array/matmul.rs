@@ -2,7 +2,8 @@ use super::Array;
 use super::elementwise::broadcast_shapes;
 use crate::dtype::DType;
 use crate::fail;
-use smallvec::SmallVec;
+use crate::short::Short;
+use std::borrow::Cow;
 
 impl Array {
     /// The matrix product, for any number of leading batch dims, which broadcast.
@@ -19,14 +20,14 @@ impl Array {
     pub fn matmul(&self, other: &Array) -> Array {
         self.check_matmul(other);
         let dtype = self.dtype();
-        let (a, b) = (self.cast(dtype.compute()), other.cast(dtype.compute()));
+        let (a, b) = (self.in_dtype(dtype.compute()), other.in_dtype(dtype.compute()));
         let (row, column) = (a.rank() == 1, b.rank() == 1);
-        let a = if row { a.unsqueeze(0) } else { a };
-        let b = if column { b.unsqueeze(1) } else { b };
+        let a = if row { Cow::Owned(a.unsqueeze(0)) } else { a };
+        let b = if column { Cow::Owned(b.unsqueeze(1)) } else { b };
         let out = a.matrix_product(&b);
         let out = if column { out.squeeze_dim(-1) } else { out };
         let out = if row { out.squeeze_dim(if column { -1 } else { -2 }) } else { out };
-        out.cast(dtype)
+        out.into_dtype(dtype)
     }
 
     #[track_caller]
@@ -65,12 +66,15 @@ impl Array {
         if b.len() == 2 && a.len() > 2 && self.is_contiguous() {
             // One large product instead of a batch of small ones.
             let rows: usize = a[..a.len() - 1].iter().product();
-            let mut shape: SmallVec<[usize; 6]> = SmallVec::from_slice(&a[..a.len() - 1]);
+            let mut shape: Short<usize> = Short::from_slice(&a[..a.len() - 1]);
             shape.push(n);
             return self.reshape([rows, k]).matrix_product(other).reshape(&shape[..]);
         }
+        if a.len() == 2 && b.len() == 2 {
+            return self.device().backend().matmul(self, other);
+        }
         let batch = broadcast_shapes("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
-        let full = |rows: usize, columns: usize| -> SmallVec<[usize; 6]> {
+        let full = |rows: usize, columns: usize| -> Short<usize> {
             batch.iter().copied().chain([rows, columns]).collect()
         };
         let left = self.broadcast_to("matmul", &full(m, k));

@@ -3,6 +3,7 @@
 
 mod create;
 mod elementwise;
+mod fused;
 mod index;
 mod matmul;
 mod ndarray_bridge;
@@ -21,6 +22,7 @@ use crate::layout::Layout;
 use crate::print::{Numbers, format_tensor, print_options};
 use crate::shape::Shape;
 use crate::storage::{Buffer, Storage};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,22 +68,28 @@ impl Array {
                 shape.numel()
             );
         }
-        let (dtype, len) = (buffer.dtype(), buffer.len());
-        let storage = Storage::new(Buffer::Host(buffer), dtype, len, Device::cpu());
-        Array { storage: Arc::new(storage), layout: Layout::contiguous(shape) }
+        Array::over(buffer, shape)
     }
 
-    /// A row-major array on the CPU whose elements `write` fills in; they are zero before.
+    /// A row-major array over a buffer that holds exactly its elements.
+    #[inline]
+    fn over(buffer: HostBuffer, shape: Shape) -> Self {
+        let (dtype, len) = (buffer.dtype(), buffer.len());
+        let storage = Arc::new(Storage::new(Buffer::Host(buffer), dtype, len, Device::cpu()));
+        Array { storage, layout: Layout::contiguous(shape) }
+    }
+
+    /// A row-major array on the CPU whose elements `write` fills in, every one: what stands there before is arbitrary.
     ///
     /// # Panics
     /// If the shape needs more than `isize::MAX` bytes.
     #[track_caller]
     pub fn build<T: Element>(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
         let shape = shape.into();
-        shape.check_bytes("build", T::DTYPE);
-        let mut buffer = HostBuffer::new(T::DTYPE, shape.numel());
+        let numel = shape.check_bytes("build", T::DTYPE);
+        let mut buffer = HostBuffer::scratch(T::DTYPE, numel);
         write(buffer.as_mut_slice());
-        Array::from_host(buffer, shape)
+        Array::over(buffer, shape)
     }
 
     /// A row-major array of the values, on the CPU.
@@ -242,7 +250,13 @@ impl Array {
                 self.numel()
             );
         }
-        self.cast(T::DTYPE).to_vec::<T>()[0]
+        match self.storage.host() {
+            Some(buffer) => crate::cpu::with_dtype!(self.dtype(), S => {
+                let value = buffer.as_slice::<S>()[self.start()];
+                if S::DTYPE.is_float() { T::from_f64(value.to_f64()) } else { T::from_i64(value.to_i64()) }
+            }),
+            None => self.cast(T::DTYPE).to_vec::<T>()[0],
+        }
     }
 
     /// The array in another dtype; itself if it has that dtype.
@@ -253,6 +267,16 @@ impl Array {
     /// ```
     pub fn cast(&self, dtype: DType) -> Array {
         if dtype == self.dtype() { self.clone() } else { self.device().backend().cast(self, dtype) }
+    }
+
+    /// As [`Array::cast`], without a handle of its own where nothing is to do.
+    pub(crate) fn in_dtype(&self, dtype: DType) -> Cow<'_, Array> {
+        if dtype == self.dtype() { Cow::Borrowed(self) } else { Cow::Owned(self.cast(dtype)) }
+    }
+
+    /// As [`Array::cast`], of an array that nobody needs any more.
+    pub(crate) fn into_dtype(self, dtype: DType) -> Array {
+        if dtype == self.dtype() { self } else { self.cast(dtype) }
     }
 
     /// The array on another device; itself if it is there.

@@ -4,9 +4,9 @@ use crate::dtype::DType;
 use crate::fail;
 use crate::layout::axis;
 use crate::shape::{Dims, Shape};
-use smallvec::SmallVec;
+use crate::short::Short;
 
-type Axes = SmallVec<[usize; 6]>;
+type Axes = Short<usize>;
 
 /// Reductions. `dims` is one dim or several, negative ones counted from the back; none at all means every
 /// dim. With `keepdim` the reduced dims stay with size 1.
@@ -27,13 +27,13 @@ impl Array {
 
     fn sum_axes(&self, axes: &[usize], keepdim: bool) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
-        self.reduce(Reduce::Sum, &self.cast(dtype.compute()), axes, keepdim).cast(dtype)
+        self.reduce(Reduce::Sum, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
     }
 
     /// The product of all elements; integers and bools give `i64`.
     pub fn prod(&self) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
-        self.reduce(Reduce::Prod, &self.cast(dtype.compute()), &self.all_axes(), false).cast(dtype)
+        self.reduce(Reduce::Prod, &self.in_dtype(dtype.compute()), &self.all_axes(), false).into_dtype(dtype)
     }
 
     /// The mean along dims.
@@ -60,8 +60,8 @@ impl Array {
             fail!("mean: the dtype is {}, not a float; cast with .to(DType::F32) first", self.dtype().name());
         }
         let count: usize = axes.iter().map(|&a| self.shape()[a]).product();
-        let sum = self.reduce(Reduce::Sum, &self.cast(self.dtype().compute()), axes, keepdim);
-        sum.div(&sum.scalar_like(count as f64)).cast(self.dtype())
+        let sum = self.reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), axes, keepdim);
+        sum.div(&sum.scalar_like(count as f64)).into_dtype(self.dtype())
     }
 
     /// The largest element along dims.
@@ -105,17 +105,17 @@ impl Array {
         if let Some(&a) = axes.iter().find(|&&a| self.shape()[a] == 0) {
             fail!("{name}: axis {a} of shape {:?} is empty and has no extreme value", self.shape());
         }
-        self.reduce(op, &self.cast(self.dtype().compute()), axes, keepdim).cast(self.dtype())
+        self.reduce(op, &self.in_dtype(self.dtype().compute()), axes, keepdim).into_dtype(self.dtype())
     }
 
     /// Whether all elements are true (not zero).
     pub fn all(&self) -> Array {
-        self.reduce(Reduce::Prod, &self.cast(DType::Bool), &self.all_axes(), false)
+        self.reduce(Reduce::Prod, &self.in_dtype(DType::Bool), &self.all_axes(), false)
     }
 
     /// Whether any element is true (not zero).
     pub fn any(&self) -> Array {
-        self.reduce(Reduce::Sum, &self.cast(DType::Bool), &self.all_axes(), false)
+        self.reduce(Reduce::Sum, &self.in_dtype(DType::Bool), &self.all_axes(), false)
     }
 
     /// The position of the first largest element along `dim`, as `i64`.
@@ -177,9 +177,9 @@ impl Array {
         if self.numel() == 0 {
             return self.clone();
         }
-        let x = self.cast(self.dtype().compute());
+        let x = self.in_dtype(self.dtype().compute());
         let y = if self.rank() == 0 { f(&x.reshape([1]), a).reshape(()) } else { f(&x, a) };
-        y.cast(self.dtype())
+        y.into_dtype(self.dtype())
     }
 
     pub(crate) fn all_axes(&self) -> Axes {
@@ -227,7 +227,7 @@ impl Array {
         let new = self.rank() - shape.len();
         let axes: Axes =
             (0..self.rank()).filter(|&i| i < new || (shape[i - new] == 1 && self.shape()[i] != 1)).collect();
-        let out = self.device().backend().reduce(Reduce::Sum, &self.cast(self.dtype().compute()), &axes);
-        out.cast(self.dtype()).reshape(shape)
+        let out = self.device().backend().reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), &axes);
+        out.into_dtype(self.dtype()).reshape(shape)
     }
 }

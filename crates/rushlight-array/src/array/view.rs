@@ -2,7 +2,7 @@ use super::Array;
 use crate::fail;
 use crate::layout::axis;
 use crate::shape::NewShape;
-use smallvec::SmallVec;
+use crate::short::Short;
 
 /// Views: the same elements under another layout. Only `reshape` and `flatten` may have to copy.
 impl Array {
@@ -90,7 +90,7 @@ impl Array {
     /// If `dims` is not an order of all dims.
     #[track_caller]
     pub fn permute(&self, dims: &[isize]) -> Array {
-        let mut axes: SmallVec<[usize; 6]> = SmallVec::new();
+        let mut axes: Short<usize> = Short::new();
         for &d in dims {
             axes.push(axis("permute", d, self.shape()));
         }
@@ -155,7 +155,7 @@ impl Array {
 
     /// Drops all dims of size 1.
     pub fn squeeze(&self) -> Array {
-        let all: SmallVec<[usize; 6]> = (0..self.rank()).collect();
+        let all: Short<usize> = (0..self.rank()).collect();
         self.with_layout(self.layout.squeeze(&all))
     }
 
@@ -185,7 +185,7 @@ impl Array {
             );
         }
         let size = |(i, &s): (usize, &isize)| if s < 0 { self.shape()[i - added] } else { s as usize };
-        let sizes: SmallVec<[usize; 6]> = wanted.iter().enumerate().map(size).collect();
+        let sizes: Short<usize> = wanted.iter().enumerate().map(size).collect();
         self.broadcast_to("expand", &sizes)
     }
 

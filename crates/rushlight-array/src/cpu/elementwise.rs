@@ -1,10 +1,14 @@
 //! Elementwise kernels: one generic loop for one, two and three operands, and the table of functions.
 
+use super::float::Float;
+use super::math;
+use super::simd::vectorized;
 use super::threads::for_each_slice;
-use super::walk::Walk;
+use super::walk::{Tile, Walk};
 use crate::array::Array;
-use crate::backend::{Binary, Compare, Unary};
+use crate::backend::{Binary, Compare, Gelu, Unary};
 use crate::dtype::{DType, Element};
+use crate::shape::Shape;
 use half::{bf16, f16};
 
 /// As `with_dtype!`, for the four compute types.
@@ -32,87 +36,115 @@ macro_rules! with_compute_type {
 }
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
-/// where the work is worth a hand-off at all. Not tuned by a bench yet.
+/// where the work is worth a hand-off at all.
 const CHUNK: usize = 1 << 13;
 
-/// A kernel along one row of one operand: the output, the operand's storage, its place and step.
-type MapRow<'a, A, O> = &'a (dyn Fn(&mut [O], &[A], usize, isize) + Sync);
+/// A kernel for the rows of a tile: the output, which lies without gaps, and the operands' storages.
+type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Tile<N>) + Sync);
 
 /// `f` of every element. `cost` is in scalar operations per element.
+///
+/// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`map!`] does so.
+#[inline(always)]
 pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync) -> Array {
-    map_rows(x, cost, &|out: &mut [O], x: &[A], at, step| {
-        if step == 1 {
-            for (o, &a) in out.iter_mut().zip(&x[at..]) {
-                *o = f(a);
-            }
-        } else {
-            for (i, o) in out.iter_mut().enumerate() {
-                *o = f(x[(at as isize + i as isize * step) as usize]);
-            }
-        }
+    for_each_tile(x.shape(), [x], x.host::<A>(), &[] as &[bool], cost, &|out: &mut [O], x: &[A], _, tile| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+                    let at = tile.at[0] as isize + i as isize * tile.outer[0];
+                    match tile.inner {
+                        [1] => {
+                            for (o, &a) in out.iter_mut().zip(&x[at as usize..][..tile.len]) {
+                                *o = f(a);
+                            }
+                        }
+                        [0] => out.fill(f(x[at as usize])),
+                        [step] => {
+                            for (i, o) in out.iter_mut().enumerate() {
+                                *o = f(x[(at + i as isize * step) as usize]);
+                            }
+                        }
+                    }
+                }
+            },
+        );
     })
 }
 
-/// What all maps share. Only the row kernels are compiled once for each function.
-fn map_rows<A: Element, O: Element>(x: &Array, cost: usize, kernel: MapRow<'_, A, O>) -> Array {
-    Array::build(x.shape(), |out: &mut [O]| {
-        let (data, walk) = (x.host::<A>(), Walk::new([x.layout()]));
-        let [step] = walk.inner();
-        for_each_slice(out, CHUNK, cost, &|start, out| {
-            walk.rows(start, start + out.len(), &mut |row| {
-                kernel(&mut out[row.start - start..][..row.len], data, row.at[0], step);
-            });
-        });
-    })
-}
-
-/// A kernel along one row of two operands: the output, their storages, places and steps.
-type ZipRow<'a, A, B, O> = &'a (dyn Fn(&mut [O], &[A], &[B], [usize; 2], [isize; 2]) + Sync);
-
-/// `f` of every pair of elements of two arrays of one shape.
+/// `f` of every pair of elements of two arrays of one shape; see [`map`].
+#[inline(always)]
 pub(crate) fn zip<A: Element, B: Element, O: Element>(
     a: &Array,
     b: &Array,
     cost: usize,
     f: impl Fn(A, B) -> O + Sync,
 ) -> Array {
-    zip_rows(a, b, cost, &|out: &mut [O], x: &[A], y: &[B], [i, j], steps| match steps {
-        // The usual steps get loops that compilers turn into vector code.
-        [1, 1] => {
-            for ((o, &a), &b) in out.iter_mut().zip(&x[i..]).zip(&y[j..]) {
-                *o = f(a, b);
-            }
-        }
-        [1, 0] => {
-            let b = y[j];
-            for (o, &a) in out.iter_mut().zip(&x[i..]) {
-                *o = f(a, b);
-            }
-        }
-        [p, q] => {
-            let (mut i, mut j) = (i as isize, j as isize);
-            for o in out {
-                *o = f(x[i as usize], y[j as usize]);
-                (i, j) = (i + p, j + q);
-            }
-        }
+    for_each_tile(a.shape(), [a, b], a.host(), b.host(), cost, &|out: &mut [O], x: &[A], y: &[B], tile| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+                    let at = |k: usize| (tile.at[k] as isize + i as isize * tile.outer[k]) as usize;
+                    let (i, j) = (at(0), at(1));
+                    match tile.inner {
+                        // The usual steps get loops that compilers turn into vector code.
+                        [1, 1] => {
+                            let (x, y) = (&x[i..][..tile.len], &y[j..][..tile.len]);
+                            for ((o, &a), &b) in out.iter_mut().zip(x).zip(y) {
+                                *o = f(a, b);
+                            }
+                        }
+                        [1, 0] => {
+                            let b = y[j];
+                            for (o, &a) in out.iter_mut().zip(&x[i..][..tile.len]) {
+                                *o = f(a, b);
+                            }
+                        }
+                        [p, q] => {
+                            let (mut i, mut j) = (i as isize, j as isize);
+                            for o in out {
+                                *o = f(x[i as usize], y[j as usize]);
+                                (i, j) = (i + p, j + q);
+                            }
+                        }
+                    }
+                }
+            },
+        );
     })
 }
 
-/// What all zips share. Only the row kernels are compiled once for each function.
-fn zip_rows<A: Element, B: Element, O: Element>(
-    a: &Array,
-    b: &Array,
+/// What all elementwise operations share: a new block, chunks for the threads, tiles of evenly spaced rows. Only the
+/// kernels are compiled once for each function.
+fn for_each_tile<A: Element, B: Element, O: Element, const N: usize>(
+    shape: &Shape,
+    operands: [&Array; N],
+    x: &[A],
+    y: &[B],
     cost: usize,
-    kernel: ZipRow<'_, A, B, O>,
+    kernel: Kernel<'_, A, B, O, N>,
 ) -> Array {
-    Array::build(a.shape(), |out: &mut [O]| {
-        let (x, y) = (a.host::<A>(), b.host::<B>());
-        let walk = Walk::new([a.layout(), b.layout()]);
-        let steps = walk.inner();
-        for_each_slice(out, CHUNK, cost, &|start, out| {
-            walk.rows(start, start + out.len(), &mut |row| {
-                kernel(&mut out[row.start - start..][..row.len], x, y, row.at, steps);
+    Array::build(shape, |out: &mut [O]| {
+        if operands.iter().all(|operand| operand.is_contiguous()) {
+            let (at, ones) = (operands.map(|operand| operand.layout().offset()), [1; N]);
+            for_each_slice(out, CHUNK, cost, &|start, out| {
+                let tile =
+                    Tile { rows: 1, len: out.len(), at: at.map(|at| at + start), outer: ones, inner: ones };
+                kernel(out, x, y, tile);
+            });
+            return;
+        }
+        let walk = Walk::new(operands.map(Array::layout));
+        // Whole rows, so that none is cut in two.
+        let row = walk.row_len();
+        let chunk = if row < CHUNK { CHUNK / row * row } else { CHUNK };
+        for_each_slice(out, chunk, cost, &|start, out| {
+            let mut done = 0;
+            walk.tiles(start, start + out.len(), &mut |tile| {
+                let count = tile.rows * tile.len;
+                kernel(&mut out[done..done + count], x, y, tile);
+                done += count;
             });
         });
     })
@@ -120,20 +152,59 @@ fn zip_rows<A: Element, B: Element, O: Element>(
 
 /// `a` where the condition holds, else `b`.
 pub(crate) fn select<T: Element>(condition: &Array, a: &Array, b: &Array) -> Array {
-    Array::build(a.shape(), |out: &mut [T]| {
-        let (c, x, y) = (condition.host::<bool>(), a.host::<T>(), b.host::<T>());
-        let walk = Walk::new([condition.layout(), a.layout(), b.layout()]);
-        let [p, q, r] = walk.inner();
-        for_each_slice(out, CHUNK, 2, &|start, out| {
-            walk.rows(start, start + out.len(), &mut |row| {
-                let [mut i, mut j, mut k] = row.at.map(|at| at as isize);
-                for o in &mut out[row.start - start..][..row.len] {
-                    *o = if c[i as usize] { x[j as usize] } else { y[k as usize] };
-                    (i, j, k) = (i + p, j + q, k + r);
+    let (c, x, y) = (condition.host::<bool>(), a.host::<T>(), b.host::<T>());
+    for_each_tile(a.shape(), [condition, a, b], x, y, 2, &|out: &mut [T], x: &[T], y: &[T], tile| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+                    let at = |k: usize| tile.at[k] as isize + i as isize * tile.outer[k];
+                    let ([mut i, mut j, mut k], [p, q, r]) = ([at(0), at(1), at(2)], tile.inner);
+                    if [p, q, r] == [1, 1, 1] {
+                        let (c, x) = (&c[i as usize..][..tile.len], &x[j as usize..][..tile.len]);
+                        for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(x).zip(&y[k as usize..]) {
+                            *o = if c { x } else { y };
+                        }
+                        continue;
+                    }
+                    for o in out {
+                        *o = if c[i as usize] { x[j as usize] } else { y[k as usize] };
+                        (i, j, k) = (i + p, j + q, k + r);
+                    }
                 }
-            });
-        });
+            },
+        );
     })
+}
+
+/// [`map`] with a closure that is inlined into the loop, which vector code needs.
+macro_rules! map {
+    ($x:expr, $cost:expr, |$v:tt: $t:ty| $body:expr) => {
+        map(
+            $x,
+            $cost,
+            #[inline(always)]
+            |$v: $t| $body,
+        )
+    };
+}
+
+/// As [`map!`], for [`zip`].
+macro_rules! zip {
+    ($a:expr, $b:expr, $cost:expr, |$v:tt, $w:tt: $t:ty| $body:expr) => {
+        zip(
+            $a,
+            $b,
+            $cost,
+            #[inline(always)]
+            |$v: $t, $w: $t| $body,
+        )
+    };
+}
+
+/// The array in row-major order, in a block of its own.
+pub(crate) fn copy<T: Element>(x: &Array) -> Array {
+    map!(x, 1, |v: T| v)
 }
 
 /// A cast. Kernels exist among the four compute types, and between each narrow type and its own compute
@@ -177,77 +248,87 @@ fn widen(x: &Array) -> Array {
 /// One cast: from floats through f64 and from integers through i64, which hold all their values.
 fn convert<A: Element, O: Element>(x: &Array) -> Array {
     if A::DTYPE.is_float() {
-        map(x, 2, |a: A| O::from_f64(a.to_f64()))
+        map!(x, 2, |a: A| O::from_f64(a.to_f64()))
     } else {
-        map(x, 1, |a: A| O::from_i64(a.to_i64()))
+        map!(x, 1, |a: A| O::from_i64(a.to_i64()))
     }
 }
 
-/// The operations on floats, written once for f32 and f64.
-macro_rules! float_unary {
-    ($name:ident, $t:ident) => {
-        fn $name(op: Unary, x: &Array) -> Array {
-            match op {
-                Unary::Neg => map(x, 1, |v: $t| -v),
-                Unary::Abs => map(x, 1, |v: $t| v.abs()),
-                Unary::Sign => map(x, 1, |v: $t| $t::from(v > 0.0) - $t::from(v < 0.0)),
-                Unary::Exp => map(x, 16, |v: $t| v.exp()),
-                Unary::Log => map(x, 16, |v: $t| v.ln()),
-                Unary::Sqrt => map(x, 4, |v: $t| v.sqrt()),
-                Unary::Sin => map(x, 16, |v: $t| v.sin()),
-                Unary::Cos => map(x, 16, |v: $t| v.cos()),
-                Unary::Tanh => map(x, 16, |v: $t| v.tanh()),
-                Unary::Sigmoid => map(x, 16, |v: $t| 1.0 / (1.0 + (-v).exp())),
-                // Written so that NaN stays NaN.
-                Unary::Relu => map(x, 1, |v: $t| if v < 0.0 { 0.0 } else { v }),
-                Unary::LeakyRelu(slope) => {
-                    let slope = slope as $t;
-                    map(x, 1, move |v: $t| if v > 0.0 { v } else { slope * v })
-                }
-                Unary::Reciprocal => map(x, 2, |v: $t| 1.0 / v),
-                Unary::Floor => map(x, 1, |v: $t| v.floor()),
-                Unary::Not => map(x, 1, |v: $t| v == 0.0),
-                Unary::Scale(factor) => {
-                    let factor = factor as $t;
-                    map(x, 1, move |v: $t| v * factor)
-                }
-                Unary::Offset(term) => {
-                    let term = term as $t;
-                    map(x, 1, move |v: $t| v + term)
-                }
-                Unary::Power(2.0) => map(x, 1, |v: $t| v * v),
-                Unary::Power(0.5) => map(x, 4, |v: $t| v.sqrt()),
-                Unary::Power(p) if p == p.trunc() && p.abs() <= 64.0 => {
-                    let p = p as i32;
-                    map(x, 8, move |v: $t| v.powi(p))
-                }
-                Unary::Power(p) => {
-                    let p = p as $t;
-                    map(x, 32, move |v: $t| v.powf(p))
-                }
-                Unary::Clamp(low, high) if low.is_nan() || high.is_nan() => map(x, 1, |_: $t| $t::NAN),
-                Unary::Clamp(low, high) => {
-                    let (low, high) = (low as $t, high as $t);
-                    map(x, 1, move |v: $t| {
-                        let v = if v < low { low } else { v };
-                        if v > high { high } else { v }
-                    })
-                }
-            }
+/// The operations on floats, written once for f32 and f64. What an operation costs is its time in additions.
+fn float_unary<T: Float>(op: Unary, x: &Array) -> Array {
+    let [zero, one] = [T::ZERO, T::ONE];
+    match op {
+        Unary::Neg => map!(x, 1, |v: T| -v),
+        Unary::Abs => map!(x, 1, |v: T| v.abs()),
+        Unary::Sign => map!(x, 1, |v: T| if v > zero {
+            one
+        } else if v < zero {
+            -one
+        } else {
+            zero
+        }),
+        Unary::Exp => map!(x, 4, |v: T| v.exp()),
+        Unary::Expm1 => map!(x, 6, |v: T| v.exp_m1()),
+        Unary::Log => map!(x, 4, |v: T| v.ln()),
+        Unary::Log1p => map!(x, 6, |v: T| v.ln_1p()),
+        Unary::Sqrt => map!(x, 4, |v: T| v.sqrt()),
+        Unary::Sin => map!(x, 6, |v: T| v.sin()),
+        Unary::Cos => map!(x, 6, |v: T| v.cos()),
+        Unary::Tanh => map!(x, 6, |v: T| v.tanh()),
+        Unary::Sigmoid => map!(x, 6, |v: T| v.sigmoid()),
+        Unary::Erf => map!(x, 8, |v: T| v.erf()),
+        Unary::Gelu(Gelu::Exact) => map!(x, 8, |v: T| v.gelu()),
+        Unary::Gelu(Gelu::Tanh) => map!(x, 8, |v: T| v.gelu_tanh()),
+        // Written so that NaN stays NaN.
+        Unary::Relu => map!(x, 1, |v: T| if v < zero { zero } else { v }),
+        Unary::LeakyRelu(slope) => {
+            let slope = T::from_f64(slope);
+            map!(x, 1, |v: T| if v > zero { v } else { slope * v })
         }
-    };
+        Unary::Reciprocal => map!(x, 2, |v: T| one / v),
+        Unary::Floor => map!(x, 1, |v: T| v.floor()),
+        Unary::Not => map!(x, 1, |v: T| v == zero),
+        Unary::Scale(factor) => {
+            let factor = T::from_f64(factor);
+            map!(x, 1, |v: T| v * factor)
+        }
+        Unary::Offset(term) => {
+            let term = T::from_f64(term);
+            map!(x, 1, |v: T| v + term)
+        }
+        Unary::Power(2.0) => map!(x, 1, |v: T| v * v),
+        Unary::Power(3.0) => map!(x, 1, |v: T| v * v * v),
+        Unary::Power(0.5) => map!(x, 4, |v: T| v.sqrt()),
+        Unary::Power(p) if p == p.trunc() && p.abs() <= 64.0 => {
+            let p = p as i32;
+            map!(x, 8, |v: T| v.powi(p))
+        }
+        Unary::Power(p) => {
+            let p = T::from_f64(p);
+            map!(x, 32, |v: T| v.powf(p))
+        }
+        Unary::Clamp(low, high) if low.is_nan() || high.is_nan() => {
+            let nan = T::from_f64(f64::NAN);
+            map!(x, 1, |_: T| nan)
+        }
+        Unary::Clamp(low, high) => {
+            let (low, high) = (T::from_f64(low), T::from_f64(high));
+            map!(x, 1, |v: T| {
+                let v = if v < low { low } else { v };
+                if v > high { high } else { v }
+            })
+        }
+    }
 }
-float_unary!(unary_f32, f32);
-float_unary!(unary_f64, f64);
 
 fn unary_i64(op: Unary, x: &Array) -> Array {
     match op {
-        Unary::Neg => map(x, 1, i64::wrapping_neg),
-        Unary::Abs => map(x, 1, i64::wrapping_abs),
-        Unary::Sign => map(x, 1, i64::signum),
-        Unary::Relu => map(x, 1, |v: i64| v.max(0)),
+        Unary::Neg => map!(x, 1, |v: i64| v.wrapping_neg()),
+        Unary::Abs => map!(x, 1, |v: i64| v.wrapping_abs()),
+        Unary::Sign => map!(x, 1, |v: i64| v.signum()),
+        Unary::Relu => map!(x, 1, |v: i64| v.max(0)),
         Unary::Floor => x.clone(),
-        Unary::Not => map(x, 1, |v: i64| v == 0),
+        Unary::Not => map!(x, 1, |v: i64| v == 0),
         Unary::Clamp(low, high) => {
             let (low, high) = (low as i64, high as i64);
             map(x, 1, move |v: i64| v.max(low).min(high))
@@ -256,36 +337,46 @@ fn unary_i64(op: Unary, x: &Array) -> Array {
     }
 }
 
+/// A kernel for whole runs of f32.
+fn by_runs(x: &Array, cost: usize, kernel: fn(&mut [f32], &[f32])) -> Array {
+    let x = if x.is_contiguous() { x.clone() } else { super::copy(x) };
+    let data = x.as_slice::<f32>().expect("it was made contiguous");
+    Array::build(x.shape(), |out: &mut [f32]| {
+        for_each_slice(out, CHUNK, cost, &|start, out| kernel(out, &data[start..][..out.len()]));
+    })
+}
+
 pub(crate) fn unary(op: Unary, x: &Array) -> Array {
     match x.dtype() {
-        DType::F32 => unary_f32(op, x),
-        DType::F64 => unary_f64(op, x),
+        DType::F32 if op == Unary::Sin => by_runs(x, 6, math::sin_row),
+        DType::F32 if op == Unary::Cos => by_runs(x, 6, math::cos_row),
+        DType::F32 => float_unary::<f32>(op, x),
+        DType::F64 => float_unary::<f64>(op, x),
         DType::I64 => unary_i64(op, x),
-        _ => map(x, 1, |v: bool| match op {
+        _ => map!(x, 1, |v: bool| match op {
             Unary::Not => !v,
             op => panic!("{op:?} is not defined on bool"),
         }),
     }
 }
 
-macro_rules! float_binary {
-    ($name:ident, $t:ident) => {
-        fn $name(op: Binary, a: &Array, b: &Array) -> Array {
-            match op {
-                Binary::Add => zip(a, b, 1, |x: $t, y: $t| x + y),
-                Binary::Sub => zip(a, b, 1, |x: $t, y: $t| x - y),
-                Binary::Mul => zip(a, b, 1, |x: $t, y: $t| x * y),
-                Binary::Div => zip(a, b, 2, |x: $t, y: $t| x / y),
-                Binary::Pow => zip(a, b, 32, |x: $t, y: $t| x.powf(y)),
-                Binary::Maximum => zip(a, b, 1, |x: $t, y: $t| if x > y || x.is_nan() { x } else { y }),
-                Binary::Minimum => zip(a, b, 1, |x: $t, y: $t| if x < y || x.is_nan() { x } else { y }),
-                op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
-            }
-        }
-    };
+fn float_binary<T: Float>(op: Binary, a: &Array, b: &Array) -> Array {
+    match op {
+        Binary::Add => zip!(a, b, 1, |x, y: T| x + y),
+        Binary::Sub => zip!(a, b, 1, |x, y: T| x - y),
+        Binary::Mul => zip!(a, b, 1, |x, y: T| x * y),
+        Binary::Div => zip!(a, b, 2, |x, y: T| x / y),
+        Binary::Pow => zip!(a, b, 32, |x, y: T| x.powf(y)),
+        Binary::Maximum => zip!(a, b, 1, |x, y: T| if x > y || x.is_nan() { x } else { y }),
+        Binary::Minimum => zip!(a, b, 1, |x, y: T| if x < y || x.is_nan() { x } else { y }),
+        Binary::ReluGrad => zip!(a, b, 1, |g, y: T| if y <= T::ZERO { T::ZERO } else { g }),
+        Binary::SigmoidGrad => zip!(a, b, 1, |g, y: T| g * y * (T::ONE - y)),
+        Binary::TanhGrad => zip!(a, b, 1, |g, y: T| g * (T::ONE - y * y)),
+        Binary::GeluGrad(Gelu::Exact) => zip!(a, b, 10, |g, x: T| g * x.gelu_slope()),
+        Binary::GeluGrad(Gelu::Tanh) => zip!(a, b, 10, |g, x: T| g * x.gelu_tanh_slope()),
+        op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
+    }
 }
-float_binary!(binary_f32, f32);
-float_binary!(binary_f64, f64);
 
 /// x^y by squaring, wrapping; a negative power is the reciprocal cut towards zero.
 fn integer_power(x: i64, y: i64) -> i64 {
@@ -309,33 +400,34 @@ fn integer_power(x: i64, y: i64) -> i64 {
 
 fn binary_i64(op: Binary, a: &Array, b: &Array) -> Array {
     match op {
-        Binary::Add => zip(a, b, 1, i64::wrapping_add),
-        Binary::Sub => zip(a, b, 1, i64::wrapping_sub),
-        Binary::Mul => zip(a, b, 1, i64::wrapping_mul),
-        Binary::Div => zip(a, b, 8, |x: i64, y: i64| if y == 0 { 0 } else { x.wrapping_div(y) }),
-        Binary::Pow => zip(a, b, 16, integer_power),
-        Binary::Maximum => zip(a, b, 1, i64::max),
-        Binary::Minimum => zip(a, b, 1, i64::min),
-        Binary::And => zip(a, b, 1, |x: i64, y: i64| x & y),
-        Binary::Or => zip(a, b, 1, |x: i64, y: i64| x | y),
-        Binary::Xor => zip(a, b, 1, |x: i64, y: i64| x ^ y),
+        Binary::Add => zip!(a, b, 1, |x, y: i64| x.wrapping_add(y)),
+        Binary::Sub => zip!(a, b, 1, |x, y: i64| x.wrapping_sub(y)),
+        Binary::Mul => zip!(a, b, 1, |x, y: i64| x.wrapping_mul(y)),
+        Binary::Div => zip!(a, b, 8, |x, y: i64| if y == 0 { 0 } else { x.wrapping_div(y) }),
+        Binary::Pow => zip!(a, b, 16, |x, y: i64| integer_power(x, y)),
+        Binary::Maximum => zip!(a, b, 1, |x, y: i64| x.max(y)),
+        Binary::Minimum => zip!(a, b, 1, |x, y: i64| x.min(y)),
+        Binary::And => zip!(a, b, 1, |x, y: i64| x & y),
+        Binary::Or => zip!(a, b, 1, |x, y: i64| x | y),
+        Binary::Xor => zip!(a, b, 1, |x, y: i64| x ^ y),
+        op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
     }
 }
 
 fn binary_bool(op: Binary, a: &Array, b: &Array) -> Array {
     match op {
-        Binary::Add | Binary::Or | Binary::Maximum => zip(a, b, 1, |x: bool, y: bool| x | y),
-        Binary::Mul | Binary::And | Binary::Minimum => zip(a, b, 1, |x: bool, y: bool| x & y),
-        Binary::Xor => zip(a, b, 1, |x: bool, y: bool| x ^ y),
-        Binary::Pow => zip(a, b, 1, |x: bool, y: bool| x | !y),
+        Binary::Add | Binary::Or | Binary::Maximum => zip!(a, b, 1, |x, y: bool| x | y),
+        Binary::Mul | Binary::And | Binary::Minimum => zip!(a, b, 1, |x, y: bool| x & y),
+        Binary::Xor => zip!(a, b, 1, |x, y: bool| x ^ y),
+        Binary::Pow => zip!(a, b, 1, |x, y: bool| x | !y),
         op => panic!("{op:?} is not defined on bools; arrays cast before they ask for it"),
     }
 }
 
 pub(crate) fn binary(op: Binary, a: &Array, b: &Array) -> Array {
     match a.dtype() {
-        DType::F32 => binary_f32(op, a, b),
-        DType::F64 => binary_f64(op, a, b),
+        DType::F32 => float_binary::<f32>(op, a, b),
+        DType::F64 => float_binary::<f64>(op, a, b),
         DType::I64 => binary_i64(op, a, b),
         _ => binary_bool(op, a, b),
     }
@@ -344,12 +436,12 @@ pub(crate) fn binary(op: Binary, a: &Array, b: &Array) -> Array {
 pub(crate) fn compare(op: Compare, a: &Array, b: &Array) -> Array {
     fn of<T: Element>(op: Compare, a: &Array, b: &Array) -> Array {
         match op {
-            Compare::Eq => zip(a, b, 1, |x: T, y: T| x == y),
-            Compare::Ne => zip(a, b, 1, |x: T, y: T| x != y),
-            Compare::Lt => zip(a, b, 1, |x: T, y: T| x < y),
-            Compare::Le => zip(a, b, 1, |x: T, y: T| x <= y),
-            Compare::Gt => zip(a, b, 1, |x: T, y: T| x > y),
-            Compare::Ge => zip(a, b, 1, |x: T, y: T| x >= y),
+            Compare::Eq => zip!(a, b, 1, |x, y: T| x == y),
+            Compare::Ne => zip!(a, b, 1, |x, y: T| x != y),
+            Compare::Lt => zip!(a, b, 1, |x, y: T| x < y),
+            Compare::Le => zip!(a, b, 1, |x, y: T| x <= y),
+            Compare::Gt => zip!(a, b, 1, |x, y: T| x > y),
+            Compare::Ge => zip!(a, b, 1, |x, y: T| x >= y),
         }
     }
     match a.dtype() {
@@ -357,5 +449,32 @@ pub(crate) fn compare(op: Compare, a: &Array, b: &Array) -> Array {
         DType::F64 => of::<f64>(op, a, b),
         DType::I64 => of::<i64>(op, a, b),
         _ => of::<bool>(op, a, b),
+    }
+}
+
+/// `a = op(a, b)` in the place of `a`, if nobody else holds it and both lie without gaps; whether it was done.
+pub(crate) fn assign(op: Binary, a: &mut Array, b: &Array) -> bool {
+    fn of<T: Float>(op: Binary, a: &mut Array, b: &Array) -> bool {
+        let Some(b) = b.as_slice::<T>() else { return false };
+        let Some(out) = a.as_mut_slice::<T>() else { return false };
+        for_each_slice(out, CHUNK, 1, &|start, out| {
+            let b = &b[start..][..out.len()];
+            vectorized(
+                #[inline(always)]
+                || match op {
+                    Binary::Add => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o + b),
+                    Binary::Sub => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o - b),
+                    Binary::Mul => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o * b),
+                    _ => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o / b),
+                },
+            );
+        });
+        true
+    }
+    let known = matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div);
+    match a.dtype() {
+        DType::F32 if known => of::<f32>(op, a, b),
+        DType::F64 if known => of::<f64>(op, a, b),
+        _ => false,
     }
 }

@@ -207,7 +207,7 @@ fn batched<T: Number>(a: &Array, b: &Array, kernel: Option<Kernel<T>>) -> Array 
     shape[rank - 1] = n;
     Array::build(shape, |out: &mut [T]| {
         if out.is_empty() || k == 0 {
-            return;
+            return out.fill(T::default());
         }
         let first = |x: &Array| -> Layout {
             let layout = x.layout().slice("matmul", rank - 2, 0, 1, 1);

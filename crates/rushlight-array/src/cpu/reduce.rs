@@ -1,5 +1,7 @@
 //! Reductions: sums in a fixed tree, so that they are accurate and do not depend on the thread count.
 
+use super::rows;
+use super::simd::vectorized;
 use super::threads::for_each_slice;
 use super::walk::Walk;
 use crate::array::Array;
@@ -7,21 +9,11 @@ use crate::backend::{ArgReduce, Reduce};
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 
-/// Below this length a sum is a plain loop over eight lanes; above, it is cut in halves (pairwise
-/// summation: Higham, "The accuracy of floating point summation", 1993). In a run
-/// without gaps each lane so adds 32 numbers at most. The bits of all sums hang on it.
+/// Strided runs below this length are one chain; above they are cut in halves of whole such runs, as in [`rows`].
 const LEAF: usize = 256;
 
-/// The sum of a contiguous row of floats, in the same tree as any other.
-pub(super) fn sum<T: Element>(row: &[T]) -> T
-where
-    SumFold: Fold<T>,
-{
-    run::<T, SumFold>(row)
-}
-
 /// How two partial results become one.
-pub(super) trait Fold<T>: Copy + Sync {
+trait Fold<T>: Copy + Sync {
     const START: T;
     fn fold(a: T, b: T) -> T;
 }
@@ -45,7 +37,7 @@ macro_rules! folds {
     };
 }
 #[derive(Clone, Copy)]
-pub(super) struct SumFold;
+struct SumFold;
 #[derive(Clone, Copy)]
 struct ProdFold;
 #[derive(Clone, Copy)]
@@ -63,23 +55,17 @@ folds!(bool, sum false, |a, b| a | b, prod true, |a, b| a & b, max false, |a, b|
 
 /// The fold of a contiguous run.
 fn run<T: Element, F: Fold<T>>(x: &[T]) -> T {
-    if x.len() > LEAF {
-        // Halves of a whole number of leaves: the same tree for the same length, always.
-        let half = (x.len() / 2).next_multiple_of(LEAF);
-        let (a, b) = x.split_at(half);
-        return F::fold(run::<T, F>(a), run::<T, F>(b));
-    }
-    let mut lanes = [F::START; 8];
-    let chunks = x.chunks_exact(8);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane = F::fold(*lane, v);
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    let total = F::fold(F::fold(F::fold(a, b), F::fold(c, d)), F::fold(F::fold(e, f), F::fold(g, h)));
-    rest.iter().fold(total, |t, &v| F::fold(t, v))
+    vectorized(
+        #[inline(always)]
+        || {
+            rows::tree(
+                x,
+                F::START,
+                #[inline(always)]
+                |a, b| F::fold(a, b),
+            )
+        },
+    )
 }
 
 /// The fold of everything that one walk visits, row by row.
@@ -101,35 +87,54 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
     total
 }
 
-/// Folds rows of `out.len()` neighbours into `out`: the outer walk gives the rows' places.
-fn columns<T: Element, F: Fold<T>>(
-    data: &[T],
-    walk: &Walk<1>,
-    at: usize,
-    rows: (usize, usize),
-    out: &mut [T],
-) {
-    let (start, end) = rows;
-    if end - start > LEAF {
-        let half = start + ((end - start) / 2).next_multiple_of(LEAF);
-        columns::<T, F>(data, walk, at, (start, half), out);
-        let mut second = vec![F::START; out.len()];
-        columns::<T, F>(data, walk, at, (half, end), &mut second);
-        for (o, s) in out.iter_mut().zip(second) {
-            *o = F::fold(*o, s);
-        }
-        return;
-    }
-    out.fill(F::START);
-    let [step] = walk.inner();
-    walk.rows(start, end, &mut |row| {
-        for i in 0..row.len {
-            let place = (row.at[0] as isize + i as isize * step) as usize + at;
-            for (o, &v) in out.iter_mut().zip(&data[place..]) {
-                *o = F::fold(*o, v);
+/// Folds the columns of `rows x out.len()` elements, rows `stride` apart, into `out`.
+fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            let (mut done, len) = (0, out.len());
+            // As many columns at a time as stay in registers.
+            macro_rules! blocks {
+                ($($width:literal)*) => {$(
+                    while done + $width <= len {
+                        let block = block::<T, F, $width>(&data[done..], rows, stride);
+                        out[done..done + $width].copy_from_slice(&block);
+                        done += $width;
+                    }
+                )*};
+            }
+            blocks!(64 16 4 1);
+        },
+    );
+}
+
+/// The folds of `N` neighbouring columns: a chain for each column and leaf of rows, the leaves in a binary tree.
+#[inline(always)]
+fn block<T: Element, F: Fold<T>, const N: usize>(data: &[T], rows: usize, stride: usize) -> [T; N] {
+    let leaf = |start: usize, end: usize| {
+        let mut totals = [F::START; N];
+        for row in start..end {
+            for (total, &v) in totals.iter_mut().zip(&data[row * stride..][..N]) {
+                *total = F::fold(*total, v);
             }
         }
-    });
+        totals
+    };
+    if rows <= LEAF {
+        return leaf(0, rows);
+    }
+    let join = |a: [T; N], b: [T; N]| std::array::from_fn(|i| F::fold(a[i], b[i]));
+    // As in a binary counter: each entry holds the fold of a power of two of leaves.
+    let mut open: Vec<[T; N]> = Vec::new();
+    for (count, start) in (0..rows).step_by(LEAF).enumerate() {
+        let mut value = leaf(start, rows.min(start + LEAF));
+        for _ in 0..count.trailing_ones() {
+            value = join(open.pop().expect("an entry for each one of the count"), value);
+        }
+        open.push(value);
+    }
+    let last = open.pop().expect("there is at least one leaf");
+    open.into_iter().rev().fold(last, |total, before| join(before, total))
 }
 
 /// Splits a layout in the reduced and the kept dimensions; both have the offset.
@@ -145,43 +150,72 @@ fn split(layout: &Layout, axes: &[usize]) -> (Layout, Layout) {
     (reduced, kept)
 }
 
+/// How the axes of a contiguous array lie when all reduced ones are neighbours: the sizes before, of and behind them.
+fn blocks(x: &Array, axes: &[usize]) -> Option<[usize; 3]> {
+    let (&first, &last) = (axes.first()?, axes.last()?);
+    let neighbours = last + 1 - first == axes.len();
+    let size = |sizes: &[usize]| sizes.iter().product::<usize>();
+    let shape = x.shape();
+    (neighbours && x.is_contiguous())
+        .then(|| [size(&shape[..first]), size(&shape[first..=last]), size(&shape[last + 1..])])
+}
+
 fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
-    let mut shape = x.shape().to_vec();
-    axes.iter().for_each(|&a| shape[a] = 1);
+    let mut shape = x.shape().clone();
+    axes.iter().for_each(|&a| shape.dims_mut()[a] = 1);
     if x.numel() == 0 {
         return Array::build(shape, |out: &mut [T]| out.fill(F::START));
     }
+    Array::build(shape, |out: &mut [T]| match blocks(x, axes) {
+        Some([1, count, 1]) => {
+            let walk = Walk::new([x.layout()]);
+            out[0] = whole::<T, F>(x.host(), &walk, count, x.layout().offset());
+        }
+        Some([_, count, 1]) => {
+            let data = x.as_slice::<T>().expect("it is contiguous");
+            for_each_slice(out, (4096 / count).max(1), count, &|start, out| {
+                for (o, row) in out.iter_mut().zip(data[start * count..].chunks_exact(count)) {
+                    *o = run::<T, F>(row);
+                }
+            });
+        }
+        Some([outer, count, inner]) => {
+            let data = x.as_slice::<T>().expect("it is contiguous");
+            // Columns of one block, or whole blocks.
+            let size = if outer == 1 { 512 } else { inner };
+            for_each_slice(out, size, count, &|start, out| {
+                let (block, column) = (start / inner, start % inner);
+                columns::<T, F>(&data[block * count * inner + column..], count, inner, out);
+            });
+        }
+        None => scattered::<T, F>(x, axes, out),
+    })
+}
+
+/// Any layout: each result folds what a walk over the reduced axes finds.
+fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
     let data = x.host::<T>();
     let (reduced, kept) = split(x.layout(), axes);
     let (count, base) = (reduced.numel(), reduced.offset());
     let (inner, outer) = (Walk::new([&reduced]), Walk::new([&kept]));
-    let along_columns = outer.inner() == [1] && inner.inner() != [1] && kept.numel() > 1;
-    Array::build(shape, |out: &mut [T]| {
-        if out.len() == 1 {
-            out[0] = whole::<T, F>(data, &inner, count, base);
-            return;
-        }
-        // Each result is folded by one thread, in its own fixed tree.
-        let size = if along_columns { 512 } else { (LEAF * 16 / count).max(1) };
-        for_each_slice(out, size, count, &|start, out| {
-            outer.rows(start, start + out.len(), &mut |row| {
-                let out = &mut out[row.start - start..][..row.len];
-                if along_columns {
-                    columns::<T, F>(data, &inner, row.at[0] - base, (0, count), out);
-                    return;
-                }
-                let [step] = outer.inner();
-                for (i, o) in out.iter_mut().enumerate() {
-                    let at = (row.at[0] as isize + i as isize * step) as usize;
-                    *o = if inner.inner() == [1] && inner.is_one_row() {
-                        run::<T, F>(&data[at..at + count])
-                    } else {
-                        strided::<T, F>(data, &inner, at - base, 0, count)
-                    };
-                }
-            });
+    if out.len() == 1 {
+        out[0] = whole::<T, F>(data, &inner, count, base);
+        return;
+    }
+    // Each result is folded by one thread, in its own fixed tree.
+    for_each_slice(out, (4096 / count).max(1), count, &|start, out| {
+        outer.rows(start, start + out.len(), &mut |row| {
+            let [step] = outer.inner();
+            for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
+                let at = (row.at[0] as isize + i as isize * step) as usize;
+                *o = if inner.inner() == [1] && inner.is_one_row() {
+                    run::<T, F>(&data[at..at + count])
+                } else {
+                    strided::<T, F>(data, &inner, at - base, 0, count)
+                };
+            }
         });
-    })
+    });
 }
 
 /// One result from everything: chunks of a fixed size by all threads, then a tree over the chunks.

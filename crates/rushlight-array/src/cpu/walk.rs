@@ -1,12 +1,12 @@
 //! Walking several strided layouts of one shape in row-major order.
 
 use crate::layout::Layout;
-use smallvec::SmallVec;
+use crate::short::Short;
 
 /// `N` layouts of one shape, with dimensions merged wherever all of them allow it.
 pub(crate) struct Walk<const N: usize> {
-    shape: SmallVec<[usize; 6]>,
-    strides: [SmallVec<[isize; 6]>; N],
+    shape: Short<usize>,
+    strides: [Short<isize>; N],
     offsets: [usize; N],
 }
 
@@ -20,11 +20,25 @@ pub(crate) struct Row<const N: usize> {
     pub at: [usize; N],
 }
 
+/// Rows of one length, one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<const N: usize> {
+    pub rows: usize,
+    /// The number of elements of each row.
+    pub len: usize,
+    /// Where each layout's first element lies in its storage.
+    pub at: [usize; N],
+    /// From row to row.
+    pub outer: [isize; N],
+    /// From element to element.
+    pub inner: [isize; N],
+}
+
 impl<const N: usize> Walk<N> {
     pub(crate) fn new(layouts: [&Layout; N]) -> Self {
         let mut walk = Walk {
-            shape: SmallVec::new(),
-            strides: std::array::from_fn(|_| SmallVec::new()),
+            shape: Short::new(),
+            strides: std::array::from_fn(|_| Short::new()),
             offsets: layouts.map(Layout::offset),
         };
         for (axis, &size) in layouts[0].shape().iter().enumerate() {
@@ -58,9 +72,19 @@ impl<const N: usize> Walk<N> {
         self.shape.len() == 1
     }
 
+    /// The length of a whole row.
+    pub(crate) fn row_len(&self) -> usize {
+        *self.shape.last().expect("a walk has at least one dim")
+    }
+
     /// The strides along the innermost dimension.
     pub(crate) fn inner(&self) -> [isize; N] {
         std::array::from_fn(|k| *self.strides[k].last().expect("a walk has at least one dim"))
+    }
+
+    /// The strides along the innermost dimension but one; 0 if there is none.
+    fn outer(&self) -> [isize; N] {
+        std::array::from_fn(|k| self.strides[k].iter().rev().nth(1).copied().unwrap_or(0))
     }
 
     /// Calls `visit` for every row, or part of one, among the elements `start..end`.
@@ -68,57 +92,57 @@ impl<const N: usize> Walk<N> {
     /// The visitor is a trait object so that this loop is compiled once, not once for each kernel: it is
     /// called once a row.
     pub(crate) fn rows(&self, start: usize, end: usize, visit: &mut dyn FnMut(Row<N>)) {
+        let mut done = start;
+        self.tiles(start, end, &mut |tile| {
+            for i in 0..tile.rows {
+                let at = std::array::from_fn(|k| (tile.at[k] as isize + i as isize * tile.outer[k]) as usize);
+                visit(Row { start: done, len: tile.len, at });
+                done += tile.len;
+            }
+        });
+    }
+
+    /// Calls `visit` for the elements `start..end`, as many rows at a time as lie evenly spaced.
+    pub(crate) fn tiles(&self, start: usize, end: usize, visit: &mut dyn FnMut(Tile<N>)) {
         if start >= end {
             return;
         }
-        let inner = self.shape.len() - 1;
-        let mut position = self.position(start);
-        let mut at: [isize; N] = std::array::from_fn(|k| {
-            let steps = position.iter().zip(&self.strides[k]).map(|(&p, &s)| p as isize * s);
-            self.offsets[k] as isize + steps.sum::<isize>()
-        });
+        let (inner, outer) = (self.inner(), self.outer());
+        let (size, rows) = (self.row_len(), self.shape.iter().rev().nth(1).copied().unwrap_or(1));
         let mut done = start;
-        loop {
-            let len = (self.shape[inner] - position[inner]).min(end - done);
-            visit(Row { start: done, len, at: at.map(|a| a as usize) });
-            done += len;
-            if done >= end {
-                return;
+        while done < end {
+            let (mut at, column, row) = self.place(done);
+            let left = end - done;
+            let (rows, len) = if column == 0 && left >= size {
+                ((left / size).min(rows - row), size)
+            } else {
+                (1, left.min(size - column))
+            };
+            for (at, &offset) in at.iter_mut().zip(&self.offsets) {
+                *at += offset as isize;
             }
-            self.to_next_row(&mut position, &mut at);
+            visit(Tile { rows, len, at: at.map(|at| at as usize), outer, inner });
+            done += rows * len;
         }
     }
 
-    /// The position along each dimension of the element with a row-major number.
-    fn position(&self, number: usize) -> SmallVec<[usize; 6]> {
-        let mut position: SmallVec<[usize; 6]> = SmallVec::from_elem(0, self.shape.len());
-        let mut rest = number;
-        for (p, &size) in position.iter_mut().zip(&self.shape).rev() {
-            *p = rest % size;
-            rest /= size;
-        }
-        position
-    }
-
-    /// Back to the start of the row, and the innermost of the other dims that is not at its end moves on.
-    fn to_next_row(&self, position: &mut [usize], at: &mut [isize; N]) {
-        let inner = self.shape.len() - 1;
-        for (a, s) in at.iter_mut().zip(&self.strides) {
-            *a -= position[inner] as isize * s[inner];
-        }
-        position[inner] = 0;
-        for d in (0..inner).rev() {
-            position[d] += 1;
-            for (a, s) in at.iter_mut().zip(&self.strides) {
-                *a += s[d];
-            }
-            if position[d] < self.shape[d] {
+    /// Where the element with a row-major number lies, without the offsets, and its position along the
+    /// innermost dimension and the one before.
+    fn place(&self, number: usize) -> ([isize; N], usize, usize) {
+        let (mut at, mut positions, mut rest) = ([0; N], [0; 2], number);
+        for (d, &size) in self.shape.iter().enumerate().rev() {
+            if rest == 0 {
                 break;
             }
-            for (a, s) in at.iter_mut().zip(&self.strides) {
-                *a -= self.shape[d] as isize * s[d];
+            let position = rest % size;
+            rest /= size;
+            if let Some(place) = positions.get_mut(self.shape.len() - 1 - d) {
+                *place = position;
             }
-            position[d] = 0;
+            for (at, strides) in at.iter_mut().zip(&self.strides) {
+                *at += position as isize * strides[d];
+            }
         }
+        (at, positions[0], positions[1])
     }
 }

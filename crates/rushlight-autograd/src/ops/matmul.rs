@@ -1,6 +1,7 @@
 //! Matrix products.
 
 use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::unary::relu_rule;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, fail};
@@ -57,9 +58,10 @@ impl Op for Matmul {
 const FOLDED: &str = "UnsafeViewBackward0";
 const ROW_TIMES_MATRIX: &str = "SqueezeBackward4";
 
-/// x W^T + b as one node.
+/// x W^T + b as one node, also with a relu behind it.
 #[derive(Debug)]
 struct Linear {
+    relu: bool,
     /// What PyTorch prints, which depends on the shapes.
     grad_fn: &'static str,
 }
@@ -73,27 +75,31 @@ impl Op for Linear {
         let (x, weight, bias) = (inputs[0], inputs[1], inputs.get(2).copied());
         check_linear(x, weight, bias);
         self.grad_fn = match (x.rank(), bias) {
+            _ if self.relu => "ReluBackward0",
             (2, Some(_)) => "AddmmBackward0",
             (2, None) => "MmBackward0",
             (1, None) => ROW_TIMES_MATRIX,
             _ => FOLDED,
         };
-        let backend = x.device().backend();
         let out = weight.shape()[0];
         if x.rank() == 2 {
-            return backend.linear(x, weight, bias);
+            return x.linear(weight, bias, self.relu);
         }
-        let rows = backend.linear(&x.reshape([-1, x.shape()[x.rank() - 1] as isize]), weight, bias);
+        let rows = x.reshape([-1, x.shape()[x.rank() - 1] as isize]).linear(weight, bias, self.relu);
         let mut shape = x.shape().to_vec();
         *shape.last_mut().expect("checked above") = out;
         rows.reshape(shape.as_slice())
     }
     fn saves(&self) -> Saves {
-        Saves::first(2)
+        if self.relu { Saves::first(2).and_output() } else { Saves::first(2) }
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let grad = &if self.relu { relu_rule(grad, &saved.output()) } else { grad.clone() };
         give.to(0, || grad.matmul(&saved.input(1)));
         let rows = |x: &Tensor| {
+            if x.dim() == 2 {
+                return x.clone();
+            }
             let last = *x.shape().last().expect("linear has at least one dim");
             let rows = x.numel().checked_div(last).unwrap_or(0);
             x.reshape([rows, last])
@@ -158,7 +164,22 @@ fn check_linear(x: &Array, weight: &Array, bias: Option<&Array>) {
 /// If shapes, dtypes or devices do not fit.
 #[track_caller]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    let op = Linear { grad_fn: "" };
+    apply(Linear { relu: false, grad_fn: "" }, x, weight, bias)
+}
+
+/// `relu(x W^T + b)` as one node: the same numbers as [`linear`] and [`Tensor::relu`], in one pass.
+///
+/// Shape: as [`linear`].
+///
+/// # Panics
+/// As [`linear`].
+#[track_caller]
+pub fn linear_relu(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    apply(Linear { relu: true, grad_fn: "" }, x, weight, bias)
+}
+
+#[track_caller]
+fn apply(op: Linear, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
     match bias {
         Some(bias) => Tensor::apply(op, &[x, weight, bias]),
         None => Tensor::apply(op, &[x, weight]),
@@ -237,7 +258,8 @@ pub(crate) static TABLE: &[OpInfo] = &[
             if draw.coin() {
                 inputs.push(draw.leaf(&[out], Domain::Any));
             }
-            Sample::new(inputs, |x| linear(&x[0], &x[1], x.get(2)))
+            let call = if draw.coin() { linear_relu } else { linear };
+            Sample::new(inputs, move |x| call(&x[0], &x[1], x.get(2)))
         },
         rejects: || {
             vec![

@@ -8,6 +8,7 @@ mod index;
 mod layout;
 mod loss;
 mod matmul;
+mod norm;
 mod reduce;
 mod softmax;
 mod unary;
@@ -15,12 +16,13 @@ mod unary;
 pub use elementwise::Operand;
 pub use functions::{cat, stack, where_};
 pub use loss::*;
-pub use matmul::linear;
+pub use matmul::{linear, linear_relu};
+pub use norm::{layer_norm, rms_norm};
 
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
-pub(crate) static TABLES: [&[OpInfo]; 9] = [
+pub(crate) static TABLES: [&[OpInfo]; 10] = [
     unary::TABLE,
     elementwise::TABLE,
     layout::TABLE,
@@ -28,6 +30,7 @@ pub(crate) static TABLES: [&[OpInfo]; 9] = [
     reduce::TABLE,
     softmax::TABLE,
     matmul::TABLE,
+    norm::TABLE,
     index::TABLE,
     loss::TABLE,
 ];

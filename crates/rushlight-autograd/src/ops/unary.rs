@@ -1,11 +1,14 @@
 //! Elementwise functions of one tensor.
 
+use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
 use crate::tensor::Tensor;
+use rushlight_array::backend::Gelu;
 use rushlight_array::{Array, Scalar};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
 /// Defines an operation of one tensor without parameters: its type, its rule, its method and its test data.
 macro_rules! unary_op {
@@ -79,6 +82,12 @@ unary_op!(Floor, floor, Unit, NOTHING,
 unary_op!(Exp, exp, Any, OUTPUT,
     /// e to the power of each element.
     |saved, grad| grad * saved.output());
+unary_op!(Expm1, expm1, Any, OUTPUT,
+    /// exp(x) - 1, accurate also near 0.
+    |saved, grad| grad * (saved.output() + 1.0));
+unary_op!(Log1p, log1p, Positive, INPUTS,
+    /// log(1 + x), accurate also near 0.
+    |saved, grad| grad / (saved.input(0) + 1.0));
 unary_op!(Log, log, Positive, INPUTS,
     /// The natural logarithm.
     |saved, grad| grad / saved.input(0));
@@ -96,26 +105,78 @@ unary_op!(Cos, cos, Any, INPUTS,
     |saved, grad| -(grad * saved.input(0).sin()));
 unary_op!(Tanh, tanh, Any, OUTPUT,
 /// The hyperbolic tangent.
-|saved, grad| {
-    let y = saved.output();
-    grad * (1.0 - &y * &y)
-});
+|saved, grad| plain_or(grad, &saved.output(), Array::tanh_grad, |grad, y| grad * (1.0 - y * y)));
 unary_op!(Sigmoid, sigmoid, Any, OUTPUT,
 /// 1 / (1 + exp(-x)).
-|saved, grad| {
-    let y = saved.output();
-    grad * &y * (1.0 - &y)
-});
+|saved, grad| plain_or(grad, &saved.output(), Array::sigmoid_grad, |grad, y| grad * y * (1.0 - y)));
 unary_op!(Relu, relu, NonZero, OUTPUT,
 /// max(x, 0); the gradient at 0 is 0.
 ///
 /// # Panics
 /// For bools.
+|saved, grad| relu_rule(grad, &saved.output()));
+unary_op!(Erf, erf, Any, INPUTS,
+/// The error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 |saved, grad| {
-    let y = saved.output();
-    // Not `y > 0`: beside NaN the gradient passes, as in PyTorch.
-    where_(&y.le(0.0), &zero(grad), grad)
+    let x = saved.input(0);
+    grad * (-(&x * &x)).exp() * FRAC_2_SQRT_PI
 });
+
+/// A rule of a gradient and what was saved: one kernel, unless the backward pass itself is recorded, which takes
+/// operations that have rules of their own.
+pub(crate) fn plain_or(
+    grad: &Tensor,
+    saved: &Tensor,
+    kernel: impl FnOnce(&Array, &Array) -> Array,
+    recorded: impl FnOnce(&Tensor, &Tensor) -> Tensor,
+) -> Tensor {
+    if is_grad_enabled() { recorded(grad, saved) } else { kernel(&grad.array(), &saved.array()).into() }
+}
+
+/// The gradient of relu from that of its result, and the result. Not where `y > 0`: beside NaN the gradient passes, as
+/// in PyTorch.
+pub(crate) fn relu_rule(grad: &Tensor, y: &Tensor) -> Tensor {
+    plain_or(grad, y, Array::relu_grad, |grad, y| where_(&y.le(0.0), &zero(grad), grad))
+}
+
+/// x times the probability that a normal number is below x.
+#[derive(Debug)]
+struct GeluOp(Gelu);
+
+impl Op for GeluOp {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        inputs[0].gelu(self.0)
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || {
+            plain_or(
+                grad,
+                &saved.input(0),
+                |grad, x| grad.gelu_grad(x, self.0),
+                |grad, x| match self.0 {
+                    Gelu::Exact => {
+                        let below = (x * FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
+                        let density = (x * x * -0.5).exp() * (0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+                        grad * (below + x * density)
+                    }
+                    Gelu::Tanh => {
+                        // The two numbers of the approximation, as in the kernel.
+                        let (scale, cubic) = ((2.0 / PI).sqrt(), 0.044715);
+                        let t = ((x + x * x * x * cubic) * scale).tanh();
+                        let slope = (x * x * (3.0 * cubic) + 1.0) * scale;
+                        grad * (&t * 0.5 + 0.5 + x * (1.0 - &t * &t) * slope * 0.5)
+                    }
+                },
+            )
+        });
+    }
+}
 
 /// x * factor.
 #[derive(Debug)]
@@ -262,6 +323,19 @@ impl Tensor {
         Tensor::apply(LeakyRelu(slope), &[self])
     }
 
+    /// x times the probability that a normal number is below x: PyTorch's `gelu` with `approximate="none"`
+    /// (Hendrycks & Gimpel, "Gaussian error linear units", 2016).
+    #[track_caller]
+    pub fn gelu(&self) -> Tensor {
+        Tensor::apply(GeluOp(Gelu::Exact), &[self])
+    }
+
+    /// [`Tensor::gelu`] by a formula with tanh, as GPT-2 has it: PyTorch's `approximate="tanh"`.
+    #[track_caller]
+    pub fn gelu_tanh(&self) -> Tensor {
+        Tensor::apply(GeluOp(Gelu::Tanh), &[self])
+    }
+
     /// x moved into `low..=high`; use an infinity for an open end. The gradient is 0 outside of the range
     /// and at its bounds.
     ///
@@ -279,6 +353,8 @@ pub(crate) static TABLE: &[OpInfo] = &[
     Sign::INFO,
     Floor::INFO,
     Exp::INFO,
+    Expm1::INFO,
+    Log1p::INFO,
     Log::INFO,
     Sqrt::INFO,
     Reciprocal::INFO,
@@ -287,6 +363,17 @@ pub(crate) static TABLE: &[OpInfo] = &[
     Tanh::INFO,
     Sigmoid::INFO,
     Relu::INFO,
+    Erf::INFO,
+    OpInfo {
+        op: "GeluOp",
+        name: "gelu",
+        torch: "torch.nn.functional.gelu",
+        sample: |draw| match draw.coin() {
+            true => one(draw, Domain::Any, |x| x[0].gelu()),
+            false => one(draw, Domain::Any, |x| x[0].gelu_tanh()),
+        },
+        rejects: crate::table::no_rejects,
+    },
     OpInfo {
         op: "Scale",
         name: "mul",

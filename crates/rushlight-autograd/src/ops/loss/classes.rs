@@ -2,7 +2,7 @@
 
 use super::{Reduction, check_device};
 use crate::mode::is_grad_enabled;
-use crate::op::{Gradients, Op, Saved};
+use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -53,11 +53,27 @@ struct CrossEntropy {
     /// Which targets count; `None` if all do.
     counts: Option<Array>,
     reduction: Reduction,
-    /// The log-softmax of the forward pass, on its way to the recorder.
-    log_probs: Option<Array>,
+    /// What the kernel keeps of each row, on its way to the recorder.
+    stats: Option<Array>,
 }
 
 impl CrossEntropy {
+    /// The gradients of the single losses, `(N)`, from that of the result.
+    fn of_losses(&self, grad: &Tensor) -> Tensor {
+        let rows = [self.target.numel()];
+        let grads = match self.reduction {
+            // The mean of no rows is NaN, but its gradient 0, as in PyTorch.
+            Reduction::Mean if self.share().is_infinite() => grad.zeros_like().expand(rows),
+            Reduction::Mean => (grad * self.share()).expand(rows),
+            Reduction::Sum => grad.expand(rows),
+            Reduction::None => grad.clone(),
+        };
+        match &self.counts {
+            Some(counts) => grads * Tensor::constant(counts.cast(grad.dtype())),
+            None => grads,
+        }
+    }
+
     /// 1 / the number of targets that count, for the mean.
     fn share(&self) -> f64 {
         let count = match &self.counts {
@@ -81,9 +97,8 @@ impl Op for CrossEntropy {
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        let log_probs = inputs[0].log_softmax(1);
-        let losses = log_probs.gather(1, &self.target.unsqueeze(1)).squeeze_dim(1).neg();
-        self.log_probs = Some(log_probs);
+        let (losses, stats) = inputs[0].cross_entropy(&self.target);
+        self.stats = Some(stats);
         let losses = match &self.counts {
             Some(counts) => counts.where_(&losses, &losses.zeros_like()),
             None => losses,
@@ -93,30 +108,22 @@ impl Op for CrossEntropy {
             other => other.array(&losses),
         }
     }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
     fn by_product(&mut self) -> Option<Array> {
-        self.log_probs.take()
+        self.stats.take()
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || {
-            // The logits are not kept. They differ from the log-probabilities by a number for each row, to
-            // which the softmax and all its derivatives are blind: these stand in for the logits.
-            let probs = if is_grad_enabled() {
-                saved.by_product_as_input(0).softmax(1)
-            } else {
-                saved.by_product().exp()
-            };
-            let slope = &probs - Tensor::constant(self.one_hot(&probs.array()));
-            let grad = match self.reduction {
-                // The mean of no rows is NaN, but its gradient 0, as in PyTorch.
-                Reduction::Mean if self.share().is_infinite() => grad.zeros_like(),
-                Reduction::Mean => grad * self.share(),
-                Reduction::Sum => grad.clone(),
-                Reduction::None => grad.unsqueeze(1),
-            };
-            match &self.counts {
-                Some(counts) => slope * grad * Tensor::constant(counts.unsqueeze(1).cast(probs.dtype())),
-                None => slope * grad,
+            let (x, grad) = (saved.input(0), self.of_losses(grad));
+            if is_grad_enabled() {
+                let probs = x.softmax(1);
+                let one_hot = Tensor::constant(self.one_hot(&probs.array()));
+                return (probs - one_hot) * grad.unsqueeze(1);
             }
+            let stats = saved.by_product().array();
+            x.array().cross_entropy_grad(&stats, &self.target, &grad.array()).into()
         });
     }
     fn grad_fn(&self) -> String {
@@ -166,7 +173,7 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
             target: rows.target,
             counts: rows.counts,
             reduction: options.reduction,
-            log_probs: None,
+            stats: None,
         };
         let loss = Tensor::apply(op, &[&rows.input]);
         let has_rows_shape = options.reduction != Reduction::None || rows.shape.len() == 1;

@@ -1,0 +1,87 @@
+//! Fused operations, forward and backward, for the rules of autograd: checked for dtype here, computed by the
+//! device's backend. Shapes are the callers' business.
+
+use super::Array;
+use crate::backend::{Gelu, Norm, Unary};
+use crate::layout::axis;
+
+impl Array {
+    /// The error function of each element. Integers and bools give `f32`.
+    pub fn erf(&self) -> Array {
+        self.float_unary(Unary::Erf)
+    }
+
+    /// x times the probability that a normal number is below x (Hendrycks & Gimpel, "Gaussian error linear
+    /// units", 2016). Integers and bools give `f32`.
+    pub fn gelu(&self, form: Gelu) -> Array {
+        self.float_unary(Unary::Gelu(form))
+    }
+
+    /// `x W^T + b` for `[N, in] x [out, in] + [out] -> [N, out]`, and a relu behind it if wanted.
+    pub fn linear(&self, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+        let wide = |x: &Array| x.cast(x.dtype().compute());
+        if self.dtype() == self.dtype().compute() {
+            return self.device().backend().linear(self, weight, bias, relu);
+        }
+        let bias = bias.map(wide);
+        self.device().backend().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
+    }
+
+    /// The gradient of [`Array::softmax`] from that of its result (this array), and the result `y`.
+    #[track_caller]
+    pub fn softmax_grad(&self, y: &Array, dim: isize) -> Array {
+        self.row_grad(y, dim, |grad, y, a| grad.device().backend().softmax_grad(grad, y, a))
+    }
+
+    /// The gradient of [`Array::log_softmax`] from that of its result (this array), and the result `y`.
+    #[track_caller]
+    pub fn log_softmax_grad(&self, y: &Array, dim: isize) -> Array {
+        self.row_grad(y, dim, |grad, y, a| grad.device().backend().log_softmax_grad(grad, y, a))
+    }
+
+    #[track_caller]
+    fn row_grad(&self, y: &Array, dim: isize, f: impl Fn(&Array, &Array, usize) -> Array) -> Array {
+        if self.numel() == 0 {
+            return self.clone();
+        }
+        let (a, compute) = (axis("softmax", dim, y.shape()), y.dtype().compute());
+        let (grad, wide) = (self.in_dtype(compute), y.in_dtype(compute));
+        let out = match y.rank() {
+            0 => f(&grad.reshape([1]), &wide.reshape([1]), a).reshape(()),
+            _ => f(&grad, &wide, a),
+        };
+        out.into_dtype(y.dtype())
+    }
+
+    /// The losses `-log_softmax(x)[target]` of the rows of `[N, C]`, `[N]`, and what [`Array::cross_entropy_grad`] needs
+    /// of them. Targets are class numbers in range, as i64.
+    pub fn cross_entropy(&self, target: &Array) -> (Array, Array) {
+        let (losses, stats) =
+            self.device().backend().cross_entropy(&self.in_dtype(self.dtype().compute()), target);
+        (losses.into_dtype(self.dtype()), stats)
+    }
+
+    /// The gradient of [`Array::cross_entropy`]'s losses with respect to this array, from theirs, `[N]`; `stats` is its
+    /// second result.
+    pub fn cross_entropy_grad(&self, stats: &Array, target: &Array, grad: &Array) -> Array {
+        let (x, grad) = (self.in_dtype(stats.dtype()), grad.in_dtype(stats.dtype()));
+        self.device().backend().cross_entropy_grad(&x, stats, target, &grad).into_dtype(self.dtype())
+    }
+
+    /// Normalises the rows of `[N, D]`, see [`Backend::norm`](crate::Backend::norm).
+    pub fn norm(&self, kind: Norm, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
+        let wide = |x: &Array| x.cast(x.dtype().compute());
+        let (weight, bias) = (weight.map(wide), bias.map(wide));
+        let (y, stats) = self.device().backend().norm(kind, &wide(self), weight.as_ref(), bias.as_ref(), eps);
+        (y.cast(self.dtype()), stats)
+    }
+
+    /// The gradients of [`Array::norm`]'s result with respect to this array, weight and bias, from its own.
+    pub fn norm_grad(&self, kind: Norm, stats: &Array, weight: Option<&Array>, grad: &Array) -> [Array; 3] {
+        let wide = |x: &Array| x.cast(stats.dtype());
+        let weight = weight.map(wide);
+        let backend = self.device().backend();
+        let (dx, dw, db) = backend.norm_grad(kind, &wide(grad), &wide(self), stats, weight.as_ref());
+        [dx, dw, db].map(|grad| grad.cast(self.dtype()))
+    }
+}

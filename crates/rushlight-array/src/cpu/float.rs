@@ -1,0 +1,203 @@
+//! The floats that kernels compute in, under one trait, so that a kernel is written once for both.
+
+use super::math;
+use crate::dtype::Element;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// f32 or f64 with the functions that kernels need. Those of f32 become vector code inside of
+/// [`vectorized`](super::simd::vectorized) loops; those of f64 are the standard library's.
+pub(crate) trait Float:
+    Element
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    const ZERO: Self;
+    const ONE: Self;
+    const NEG_INFINITY: Self;
+    /// x y + z, rounded once.
+    fn mul_add(self, y: Self, z: Self) -> Self;
+    fn sqrt(self) -> Self;
+    fn abs(self) -> Self;
+    fn floor(self) -> Self;
+    fn is_nan(self) -> bool;
+    fn powi(self, exponent: i32) -> Self;
+    fn powf(self, exponent: Self) -> Self;
+    fn exp(self) -> Self;
+    fn exp_m1(self) -> Self;
+    fn ln(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn sin(self) -> Self;
+    fn cos(self) -> Self;
+    fn tanh(self) -> Self;
+    fn sigmoid(self) -> Self;
+    fn erf(self) -> Self;
+    fn gelu(self) -> Self;
+    fn gelu_slope(self) -> Self;
+    fn gelu_tanh(self) -> Self;
+    fn gelu_tanh_slope(self) -> Self;
+}
+
+impl Float for f32 {
+    const ZERO: f32 = 0.0;
+    const ONE: f32 = 1.0;
+    const NEG_INFINITY: f32 = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn mul_add(self, y: f32, z: f32) -> f32 {
+        f32::mul_add(self, y, z)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f32 {
+        f32::sqrt(self)
+    }
+    #[inline(always)]
+    fn abs(self) -> f32 {
+        f32::abs(self)
+    }
+    #[inline(always)]
+    fn floor(self) -> f32 {
+        f32::floor(self)
+    }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f32::is_nan(self)
+    }
+    fn powi(self, exponent: i32) -> f32 {
+        f32::powi(self, exponent)
+    }
+    fn powf(self, exponent: f32) -> f32 {
+        f32::powf(self, exponent)
+    }
+    #[inline(always)]
+    fn exp(self) -> f32 {
+        math::exp(self)
+    }
+    #[inline(always)]
+    fn exp_m1(self) -> f32 {
+        math::exp_m1(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> f32 {
+        math::ln(self)
+    }
+    #[inline(always)]
+    fn ln_1p(self) -> f32 {
+        math::ln_1p(self)
+    }
+    #[inline(always)]
+    fn sin(self) -> f32 {
+        math::sin(self)
+    }
+    #[inline(always)]
+    fn cos(self) -> f32 {
+        math::cos(self)
+    }
+    #[inline(always)]
+    fn tanh(self) -> f32 {
+        math::tanh(self)
+    }
+    #[inline(always)]
+    fn sigmoid(self) -> f32 {
+        math::sigmoid(self)
+    }
+    #[inline(always)]
+    fn erf(self) -> f32 {
+        math::erf(self)
+    }
+    #[inline(always)]
+    fn gelu(self) -> f32 {
+        math::gelu(self)
+    }
+    #[inline(always)]
+    fn gelu_slope(self) -> f32 {
+        math::gelu_slope(self)
+    }
+    #[inline(always)]
+    fn gelu_tanh(self) -> f32 {
+        math::gelu_tanh(self)
+    }
+    #[inline(always)]
+    fn gelu_tanh_slope(self) -> f32 {
+        math::gelu_tanh_slope(self)
+    }
+}
+
+/// sqrt(2 / pi) and the cubic factor of gelu's approximation by tanh (Hendrycks & Gimpel, 2016).
+const TANH_FORM: (f64, f64) = (0.797_884_560_802_865_4, 0.044715);
+
+impl Float for f64 {
+    const ZERO: f64 = 0.0;
+    const ONE: f64 = 1.0;
+    const NEG_INFINITY: f64 = f64::NEG_INFINITY;
+    #[inline(always)]
+    fn mul_add(self, y: f64, z: f64) -> f64 {
+        f64::mul_add(self, y, z)
+    }
+    #[inline(always)]
+    fn sqrt(self) -> f64 {
+        f64::sqrt(self)
+    }
+    #[inline(always)]
+    fn abs(self) -> f64 {
+        f64::abs(self)
+    }
+    #[inline(always)]
+    fn floor(self) -> f64 {
+        f64::floor(self)
+    }
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        f64::is_nan(self)
+    }
+    fn powi(self, exponent: i32) -> f64 {
+        f64::powi(self, exponent)
+    }
+    fn powf(self, exponent: f64) -> f64 {
+        f64::powf(self, exponent)
+    }
+    fn exp(self) -> f64 {
+        f64::exp(self)
+    }
+    fn exp_m1(self) -> f64 {
+        f64::exp_m1(self)
+    }
+    fn ln(self) -> f64 {
+        f64::ln(self)
+    }
+    fn ln_1p(self) -> f64 {
+        f64::ln_1p(self)
+    }
+    fn sin(self) -> f64 {
+        f64::sin(self)
+    }
+    fn cos(self) -> f64 {
+        f64::cos(self)
+    }
+    fn tanh(self) -> f64 {
+        f64::tanh(self)
+    }
+    fn sigmoid(self) -> f64 {
+        1.0 / (1.0 + (-self).exp())
+    }
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+    fn gelu(self) -> f64 {
+        0.5 * self * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
+    }
+    fn gelu_slope(self) -> f64 {
+        let (x, rate) = (self, 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
+        0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2) + rate * x * (-0.5 * x * x).exp()
+    }
+    fn gelu_tanh(self) -> f64 {
+        let (x, (scale, cubic)) = (self, TANH_FORM);
+        0.5 * x * (1.0 + (scale * (x + cubic * x * x * x)).tanh())
+    }
+    fn gelu_tanh_slope(self) -> f64 {
+        let (x, (scale, cubic)) = (self, TANH_FORM);
+        let t = (scale * (x + cubic * x * x * x)).tanh();
+        0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * scale * (1.0 + 3.0 * cubic * x * x)
+    }
+}

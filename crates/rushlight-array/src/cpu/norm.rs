@@ -1,0 +1,171 @@
+//! Normalisation of rows: layer norm and RMS norm, forward and backward in one pass each.
+
+use super::float::Float;
+use super::rows;
+use super::simd::vectorized;
+use super::softmax::with_float;
+use super::threads::for_each_slices;
+use crate::array::Array;
+use crate::backend::Norm;
+use crate::dtype::DType;
+
+/// Elements of a block of rows: a part of the first-level cache.
+const BLOCK: usize = 2048;
+
+/// The cost of an element in additions.
+const COST: usize = 4;
+
+fn contiguous(x: &Array) -> Array {
+    if x.is_contiguous() { x.clone() } else { super::copy(x) }
+}
+
+fn slice<T: Float>(x: &Array) -> &[T] {
+    x.as_slice().expect("it was made contiguous")
+}
+
+/// The factor of a row's elements, or 1.
+#[inline(always)]
+fn at<T: Float>(weight: Option<&[T]>, j: usize) -> T {
+    weight.map_or(T::ONE, |weight| weight[j])
+}
+
+/// The normalised rows of `[rows, size]`, and for each row its mean and the inverse of its deviation, `[rows, 2]`.
+pub(crate) fn norm(
+    kind: Norm,
+    x: &Array,
+    weight: Option<&Array>,
+    bias: Option<&Array>,
+    eps: f64,
+) -> (Array, Array) {
+    let (x, weight, bias) = (contiguous(x), weight.map(contiguous), bias.map(contiguous));
+    with_float!(x, norm_rows(kind, &x, weight.as_ref(), bias.as_ref(), eps))
+}
+
+fn norm_rows<T: Float>(
+    kind: Norm,
+    x: &Array,
+    weight: Option<&Array>,
+    bias: Option<&Array>,
+    eps: f64,
+) -> (Array, Array) {
+    let (data, [count, size]) = (slice::<T>(x), [x.shape()[0], x.shape()[1]]);
+    let (weight, bias) = (weight.map(slice::<T>), bias.map(slice::<T>));
+    let (share, eps) = (T::from_f64(1.0 / size as f64), T::from_f64(eps));
+    let mut y = None;
+    let stats = Array::build([count, 2], |stats: &mut [T]| {
+        y = Some(Array::build(x.shape(), |out: &mut [T]| {
+            let group = (BLOCK / size).max(1);
+            for_each_slices([out, stats], [group * size, group * 2], COST, &|chunk, [out, stats]| {
+                let x = &data[chunk * group * size..][..out.len()];
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let rows = out.chunks_exact_mut(size).zip(x.chunks_exact(size));
+                        for ((out, x), stats) in rows.zip(stats.chunks_exact_mut(2)) {
+                            let mean = match kind {
+                                Norm::Layer => rows::sum(x) * share,
+                                Norm::Rms => T::ZERO,
+                            };
+                            // Two passes over a row in cache: no cancellation.
+                            for (o, &v) in out.iter_mut().zip(x) {
+                                *o = (v - mean) * (v - mean);
+                            }
+                            let rate = T::ONE / (rows::sum(out) * share + eps).sqrt();
+                            (stats[0], stats[1]) = (mean, rate);
+                            match (weight, bias) {
+                                (None, None) => {
+                                    for (o, &v) in out.iter_mut().zip(x) {
+                                        *o = (v - mean) * rate;
+                                    }
+                                }
+                                (Some(w), None) => {
+                                    for ((o, &v), &w) in out.iter_mut().zip(x).zip(w) {
+                                        *o = (v - mean) * rate * w;
+                                    }
+                                }
+                                (weight, Some(b)) => {
+                                    for (j, ((o, &v), &b)) in out.iter_mut().zip(x).zip(b).enumerate() {
+                                        *o = ((v - mean) * rate).mul_add(at(weight, j), b);
+                                    }
+                                }
+                            }
+                        }
+                    },
+                );
+            });
+        }));
+    });
+    (y.expect("it was built beside the statistics"), stats)
+}
+
+/// The gradients of [`norm`]: of `x`, and of weight and bias, the sums over all rows.
+pub(crate) fn norm_grad(
+    kind: Norm,
+    grad: &Array,
+    x: &Array,
+    stats: &Array,
+    weight: Option<&Array>,
+) -> (Array, Array, Array) {
+    let ([grad, x], weight) = ([grad, x].map(contiguous), weight.map(contiguous));
+    with_float!(x, norm_grad_rows(kind, &grad, &x, stats, weight.as_ref()))
+}
+
+fn norm_grad_rows<T: Float>(
+    kind: Norm,
+    grad: &Array,
+    x: &Array,
+    stats: &Array,
+    weight: Option<&Array>,
+) -> (Array, Array, Array) {
+    let (data, grads, stats) = (slice::<T>(x), slice::<T>(grad), slice::<T>(stats));
+    let ([count, size], weight) = ([x.shape()[0], x.shape()[1]], weight.map(slice::<T>));
+    let share = T::from_f64(1.0 / size as f64);
+    // Each group of rows has sums of its own, added afterwards in order: the threads do not matter. A group is
+    // large enough that its sums are little beside it.
+    let group = (8 * BLOCK / size).max(16).min(count.max(1));
+    let groups = count.div_ceil(group);
+    let mut dx = None;
+    let parts = Array::build([groups, 2, size], |parts: &mut [T]| {
+        dx = Some(Array::build(x.shape(), |out: &mut [T]| {
+            for_each_slices([out, parts], [group * size, 2 * size], 2 * COST, &|chunk, [out, parts]| {
+                let first = chunk * group;
+                let (x, g) = (&data[first * size..][..out.len()], &grads[first * size..][..out.len()]);
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        parts.fill(T::ZERO);
+                        let (dw, db) = parts.split_at_mut(size);
+                        let rows = x.chunks_exact(size).zip(g.chunks_exact(size));
+                        for (i, (out, (x, g))) in out.chunks_exact_mut(size).zip(rows).enumerate() {
+                            let stats = &stats[2 * (first + i)..][..2];
+                            let (mean, rate) = (stats[0], stats[1]);
+                            for ((dw, &x), &g) in dw.iter_mut().zip(x).zip(g) {
+                                *dw = ((x - mean) * rate).mul_add(g, *dw);
+                            }
+                            for (db, &g) in db.iter_mut().zip(g) {
+                                *db = *db + g;
+                            }
+                            // The part along the normalised row, which normalising takes out.
+                            for (j, ((o, &x), &g)) in out.iter_mut().zip(x).zip(g).enumerate() {
+                                *o = g * at(weight, j) * (x - mean);
+                            }
+                            let along = rows::sum(out) * rate * rate * share;
+                            for (j, (o, &g)) in out.iter_mut().zip(g).enumerate() {
+                                *o = g * at(weight, j);
+                            }
+                            let level = match kind {
+                                Norm::Layer => rows::sum(out) * share,
+                                Norm::Rms => T::ZERO,
+                            };
+                            for (o, &x) in out.iter_mut().zip(x) {
+                                *o = rate * (*o - level - (x - mean) * along);
+                            }
+                        }
+                    },
+                );
+            });
+        }));
+    });
+    let sums = parts.sum_dim(0, false);
+    (dx.expect("it was built beside the sums"), sums.select(0, 0), sums.select(0, 1))
+}

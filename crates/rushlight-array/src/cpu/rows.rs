@@ -1,0 +1,102 @@
+//! What kernels over rows share: sums and largest values of a run of floats, in vector code if the caller is.
+
+use super::float::Float;
+
+/// Sums of so many neighbours are added in [`LANES`] chains; above, leaves of this length meet in a binary tree
+/// (pairwise summation: Higham, "The accuracy of floating point summation", 1993). Each chain so adds 32
+/// numbers at most. The bits of all sums hang on both.
+pub(super) const LEAF: usize = 2048;
+
+/// The chains of a leaf: four full vectors of f32 at the widest level, which hides the latency of an addition.
+pub(super) const LANES: usize = 64;
+
+/// Folds a run with one chain for each lane, then the lanes in halves.
+#[inline(always)]
+pub(super) fn lanes<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
+    let mut total = start;
+    let mut rest = x;
+    if x.len() >= LANES {
+        let mut lanes = [start; LANES];
+        let chunks = x.chunks_exact(LANES);
+        rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, &v) in lanes.iter_mut().zip(chunk) {
+                *lane = fold(*lane, v);
+            }
+        }
+        let mut width = LANES / 2;
+        while width > 0 {
+            let (low, high) = lanes.split_at_mut(width);
+            for (a, &b) in low.iter_mut().zip(&*high) {
+                *a = fold(*a, b);
+            }
+            width /= 2;
+        }
+        total = lanes[0];
+    }
+    if rest.len() >= 8 {
+        let mut lanes = [start; 8];
+        let chunks = rest.chunks_exact(8);
+        rest = chunks.remainder();
+        for chunk in chunks {
+            for (lane, &v) in lanes.iter_mut().zip(chunk) {
+                *lane = fold(*lane, v);
+            }
+        }
+        let [a, b, c, d, e, f, g, h] = lanes;
+        total = fold(total, fold(fold(fold(a, b), fold(c, d)), fold(fold(e, f), fold(g, h))));
+    }
+    for &v in rest {
+        total = fold(total, v);
+    }
+    total
+}
+
+/// Folds a run of any length: its leaves by [`lanes`], the leaves in a binary tree.
+#[inline(always)]
+pub(super) fn tree<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
+    if x.len() <= LEAF {
+        return lanes(x, start, fold);
+    }
+    // As in a binary counter: place i holds the fold of 2^i leaves.
+    let mut partial = [start; usize::BITS as usize];
+    let mut count = 0usize;
+    for leaf in x.chunks(LEAF) {
+        let mut value = lanes(leaf, start, &fold);
+        let carries = count.trailing_ones() as usize;
+        for &before in &partial[..carries] {
+            value = fold(before, value);
+        }
+        partial[carries] = value;
+        count += 1;
+    }
+    let mut total = start;
+    for (i, &value) in partial.iter().enumerate() {
+        if count >> i & 1 == 1 {
+            total = fold(value, total);
+        }
+    }
+    total
+}
+
+/// The sum of a run.
+#[inline(always)]
+pub(super) fn sum<T: Float>(x: &[T]) -> T {
+    tree(
+        x,
+        T::ZERO,
+        #[inline(always)]
+        |a, b| a + b,
+    )
+}
+
+/// The largest of a run; a NaN may be passed over.
+#[inline(always)]
+pub(super) fn max<T: Float>(x: &[T]) -> T {
+    lanes(
+        x,
+        T::NEG_INFINITY,
+        #[inline(always)]
+        |a, b| if b > a { b } else { a },
+    )
+}

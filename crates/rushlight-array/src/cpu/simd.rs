@@ -1,0 +1,101 @@
+//! The choice of instructions: one page that knows which vector units the machine has.
+//!
+//! Kernels are plain loops over slices. [`vectorized`] compiles the loop once for each level and calls
+//! the version for this machine; LLVM turns it into vector code of that level's width. What the loop calls must be
+//! inlined into it (`#[inline(always)]`, also on closures), or it stays code of the baseline.
+//!
+//! All levels give the same bits: the loops fix the order of every sum, and `mul_add` rounds once everywhere
+//! (without an FMA unit by a slow call; such machines are old).
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A set of vector instructions that kernels are compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum SimdLevel {
+    /// What every processor of the target has: SSE2 on x86-64, NEON on aarch64.
+    Portable = 1,
+    /// 256-bit vectors with FMA.
+    Avx2 = 2,
+    /// 512-bit vectors: AVX-512 F, BW, DQ and VL.
+    Avx512 = 3,
+}
+
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// The level that kernels use: the best of this machine, or what `RUSHLIGHT_SIMD` (`portable`, `avx2`, `avx512`) or
+/// [`set_simd_level`] named, if the machine has it. It never changes a result.
+///
+/// ```
+/// use rushlight_array::{SimdLevel, simd_level};
+/// assert!(simd_level() >= SimdLevel::Portable);
+/// ```
+#[inline]
+pub fn simd_level() -> SimdLevel {
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => SimdLevel::Portable,
+        2 => SimdLevel::Avx2,
+        3 => SimdLevel::Avx512,
+        _ => {
+            let wanted = match std::env::var("RUSHLIGHT_SIMD").as_deref() {
+                Ok("portable") => SimdLevel::Portable,
+                Ok("avx2") => SimdLevel::Avx2,
+                _ => SimdLevel::Avx512,
+            };
+            set_simd_level(wanted)
+        }
+    }
+}
+
+/// Asks for a level, to compare or to debug; the machine's best if it has not got it. Returns the level in use.
+pub fn set_simd_level(level: SimdLevel) -> SimdLevel {
+    let level = level.min(best());
+    LEVEL.store(level as u8, Ordering::Relaxed);
+    level
+}
+
+#[cfg(target_arch = "x86_64")]
+fn best() -> SimdLevel {
+    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match (avx2, avx512) {
+        (true, true) => SimdLevel::Avx512,
+        (true, false) => SimdLevel::Avx2,
+        _ => SimdLevel::Portable,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn best() -> SimdLevel {
+    SimdLevel::Portable
+}
+
+/// Calls `kernel`, compiled for the machine's vector unit. Write it as `vectorized(#[inline(always)] || ..)`.
+#[inline(always)]
+pub(crate) fn vectorized<R>(kernel: impl FnOnce() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    match simd_level() {
+        // SAFETY: the level is at most the machine's best, so it has these instructions.
+        SimdLevel::Avx512 => unsafe { avx512(kernel) },
+        // SAFETY: as above.
+        SimdLevel::Avx2 => unsafe { avx2(kernel) },
+        SimdLevel::Portable => kernel(),
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    kernel()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn avx512<R>(kernel: impl FnOnce() -> R) -> R {
+    kernel()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<R>(kernel: impl FnOnce() -> R) -> R {
+    kernel()
+}

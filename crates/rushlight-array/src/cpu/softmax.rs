@@ -1,0 +1,252 @@
+//! Softmax, its logarithm and cross entropy: one kernel each, forward and backward.
+//!
+//! Rows are often short (ten classes), and then loops over a row are not worth vector code. So rows come in
+//! blocks: what differs from row to row is done row by row, and the exponentials over the whole block.
+
+use super::float::Float;
+use super::rows;
+use super::simd::vectorized;
+use super::threads::for_each_slice;
+use crate::array::Array;
+use crate::dtype::DType;
+
+/// Elements of a block: a part of the first-level cache.
+const BLOCK: usize = 2048;
+
+/// The cost of an element in additions, most of it the exponential.
+const COST: usize = 8;
+
+/// The elements of an array in row-major order, and the array that holds them.
+fn contiguous(x: &Array) -> Array {
+    if x.is_contiguous() { x.clone() } else { super::copy(x) }
+}
+
+fn slice<T: Float>(x: &Array) -> &[T] {
+    x.as_slice().expect("it was made contiguous")
+}
+
+/// Runs a kernel over blocks of rows along the last axis: it gets the block's place, and its part of the output.
+fn by_rows<T: Float>(like: &Array, kernel: &(dyn Fn(usize, &mut [T]) + Sync)) -> Array {
+    let size = like.shape()[like.rank() - 1];
+    Array::build(like.shape(), |out: &mut [T]| {
+        for_each_slice(out, (BLOCK / size).max(1) * size, COST, kernel);
+    })
+}
+
+/// Runs `f` with the axis at the end, where rows lie.
+fn at_the_end(xs: &[&Array], axis: usize, f: impl Fn(&[Array]) -> Array) -> Array {
+    let (a, last) = (axis as isize, xs[0].rank() as isize - 1);
+    if a == last {
+        return f(&xs.iter().map(|x| contiguous(x)).collect::<Vec<_>>());
+    }
+    let turned: Vec<Array> = xs.iter().map(|x| super::copy(&x.transpose(a, last))).collect();
+    super::copy(&f(&turned).transpose(a, last))
+}
+
+/// Calls a generic function with the float type of an array.
+macro_rules! with_float {
+    ($x:expr, $f:ident($($argument:expr),*)) => {
+        match $x.dtype() {
+            DType::F32 => $f::<f32>($($argument),*),
+            _ => $f::<f64>($($argument),*),
+        }
+    };
+}
+pub(super) use with_float;
+
+/// Softmax, or its logarithm, along one axis.
+pub(crate) fn softmax(x: &Array, axis: usize, log: bool) -> Array {
+    if axis + 1 == x.rank() && x.is_contiguous() {
+        return with_float!(x, softmax_rows(x, log));
+    }
+    at_the_end(&[x], axis, |x| with_float!(x[0], softmax_rows(&x[0], log)))
+}
+
+fn softmax_rows<T: Float>(x: &Array, log: bool) -> Array {
+    let (data, size) = (slice::<T>(x), x.shape()[x.rank() - 1]);
+    by_rows(x, &|start, out: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let x = &data[start..][..out.len()];
+                shift_rows(out, x, size, |_, x| rows::max(x));
+                for o in out.iter_mut() {
+                    *o = o.exp();
+                }
+                for (out, x) in out.chunks_exact_mut(size).zip(x.chunks_exact(size)) {
+                    let sum = rows::sum(out);
+                    if log {
+                        let (max, log_sum) = (rows::max(x), sum.ln());
+                        for (o, &v) in out.iter_mut().zip(x) {
+                            *o = v - max - log_sum;
+                        }
+                    } else {
+                        let share = T::ONE / sum;
+                        for o in out.iter_mut() {
+                            *o = *o * share;
+                        }
+                    }
+                }
+            },
+        );
+    })
+}
+
+/// Subtracts a number of its own from each row.
+#[inline(always)]
+fn shift_rows<T: Float>(out: &mut [T], x: &[T], size: usize, by: impl Fn(usize, &[T]) -> T) {
+    for (i, (out, x)) in out.chunks_exact_mut(size).zip(x.chunks_exact(size)).enumerate() {
+        let by = by(i, x);
+        for (o, &v) in out.iter_mut().zip(x) {
+            *o = v - by;
+        }
+    }
+}
+
+/// The gradient of the softmax, or of its logarithm, from that of its result and the result.
+pub(crate) fn softmax_grad(grad: &Array, y: &Array, axis: usize, log: bool) -> Array {
+    at_the_end(&[grad, y], axis, |x| with_float!(y, softmax_grad_rows(&x[0], &x[1], log)))
+}
+
+fn softmax_grad_rows<T: Float>(grad: &Array, y: &Array, log: bool) -> Array {
+    let (grad, data, size) = (slice::<T>(grad), slice::<T>(y), y.shape()[y.rank() - 1]);
+    by_rows(y, &|start, out: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let (g, y) = (&grad[start..][..out.len()], &data[start..][..out.len()]);
+                if log {
+                    for (o, &y) in out.iter_mut().zip(y) {
+                        *o = y.exp();
+                    }
+                } else {
+                    for (o, (&g, &y)) in out.iter_mut().zip(g.iter().zip(y)) {
+                        *o = g * y;
+                    }
+                }
+                let rows = out.chunks_exact_mut(size).zip(g.chunks_exact(size).zip(y.chunks_exact(size)));
+                for (out, (g, y)) in rows {
+                    if log {
+                        let sum = rows::sum(g);
+                        for (o, &g) in out.iter_mut().zip(g) {
+                            *o = g - *o * sum;
+                        }
+                    } else {
+                        let sum = rows::sum(out);
+                        for (o, (&g, &y)) in out.iter_mut().zip(g.iter().zip(y)) {
+                            *o = y * (g - sum);
+                        }
+                    }
+                }
+            },
+        );
+    })
+}
+
+/// The losses `-log_softmax(x)[target]` of rows, `[N]`, and for each row its largest logit and the logarithm of the
+/// sum of the exponentials beside it, `[N, 2]`. They stay apart: added up, large logits would swallow small losses.
+pub(crate) fn cross_entropy(x: &Array, target: &Array) -> (Array, Array) {
+    let (x, target) = (contiguous(x), contiguous(target));
+    let stats = with_float!(x, log_sums(&x));
+    (with_float!(x, losses(&x, &stats, &target)), stats)
+}
+
+/// The largest element of each row, and the logarithm of the sum of the exponentials of the distances to it.
+fn log_sums<T: Float>(x: &Array) -> Array {
+    /// The exponentials wait here for their sum.
+    const SCRATCH: usize = 256;
+    let (data, size) = (slice::<T>(x), x.shape()[1].max(1));
+    let group = (SCRATCH / size).max(1);
+    let chunk = (BLOCK / size).max(1).next_multiple_of(group);
+    Array::build([x.shape()[0], 2], |out: &mut [T]| {
+        for_each_slice(out, 2 * chunk, COST * size / 2, &|start, out| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let x = &data[start / 2 * size..][..out.len() / 2 * size];
+                    let mut scratch = [T::ZERO; SCRATCH];
+                    for (out, x) in out.chunks_mut(2 * group).zip(x.chunks(group * size)) {
+                        for (out, x) in out.chunks_exact_mut(2).zip(x.chunks_exact(size)) {
+                            (out[0], out[1]) = (rows::max(x), T::ZERO);
+                        }
+                        if size <= SCRATCH {
+                            let scratch = &mut scratch[..x.len()];
+                            shift_rows(scratch, x, size, |i, _| out[2 * i]);
+                            for s in scratch.iter_mut() {
+                                *s = s.exp();
+                            }
+                            for (out, row) in out.chunks_exact_mut(2).zip(scratch.chunks_exact(size)) {
+                                out[1] = rows::sum(row);
+                            }
+                        } else {
+                            // One long row, piece by piece.
+                            for piece in x.chunks(SCRATCH) {
+                                let scratch = &mut scratch[..piece.len()];
+                                for (s, &v) in scratch.iter_mut().zip(piece) {
+                                    *s = (v - out[0]).exp();
+                                }
+                                out[1] = out[1] + rows::sum(scratch);
+                            }
+                        }
+                        for out in out.chunks_exact_mut(2) {
+                            out[1] = out[1].ln();
+                        }
+                    }
+                },
+            );
+        });
+    })
+}
+
+fn losses<T: Float>(x: &Array, stats: &Array, target: &Array) -> Array {
+    let (x, size, stats, target) = (slice::<T>(x), x.shape()[1], slice::<T>(stats), slice_i64(target));
+    Array::build(target.len(), |out: &mut [T]| {
+        for_each_slice(out, BLOCK, 2, &|start, out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                let row = start + i;
+                *o = stats[2 * row + 1] - (x[row * size + target[row] as usize] - stats[2 * row]);
+            }
+        });
+    })
+}
+
+fn slice_i64(x: &Array) -> &[i64] {
+    x.as_slice().expect("it was made contiguous")
+}
+
+/// The gradient of [`cross_entropy`]'s losses: `(softmax(x) - one_hot(target)) * grad`, row by row.
+pub(crate) fn cross_entropy_grad(x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+    let [x, target] = [x, target].map(contiguous);
+    with_float!(x, cross_entropy_grad_rows(&x, stats, &target, grad))
+}
+
+fn cross_entropy_grad_rows<T: Float>(x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+    let (data, size, stats, target) = (slice::<T>(x), x.shape()[1], slice::<T>(stats), slice_i64(target));
+    // The gradient of a mean is one number, expanded to the rows.
+    let (grads, first, step) = (grad.host::<T>(), grad.layout().offset(), grad.layout().strides()[0]);
+    by_rows(x, &|start, out: &mut [T]| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let row = start / size;
+                let rows = out.chunks_exact_mut(size).zip(data[start..].chunks_exact(size));
+                for ((out, x), stats) in rows.zip(stats[2 * row..].chunks_exact(2)) {
+                    for (o, &v) in out.iter_mut().zip(x) {
+                        *o = v - stats[0] - stats[1];
+                    }
+                }
+                for o in out.iter_mut() {
+                    *o = o.exp();
+                }
+                for (i, out) in out.chunks_exact_mut(size).enumerate() {
+                    let place = target[row + i] as usize;
+                    out[place] = out[place] - T::ONE;
+                    let grad = grads[(first as isize + (row + i) as isize * step) as usize];
+                    for o in out.iter_mut() {
+                        *o = *o * grad;
+                    }
+                }
+            },
+        );
+    })
+}

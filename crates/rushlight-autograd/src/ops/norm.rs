@@ -1,0 +1,238 @@
+//! Normalisation of rows: layer norm and RMS norm.
+
+use crate::mode::is_grad_enabled;
+use crate::op::{Gradients, Op, Saved, Saves};
+use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
+use crate::tensor::Tensor;
+use rushlight_array::backend::Norm;
+use rushlight_array::{Array, fail};
+
+/// Inputs are `x`, then weight and bias where there are such.
+#[derive(Debug)]
+struct NormOp {
+    kind: Norm,
+    /// The elements of a row.
+    size: usize,
+    eps: f64,
+    has_weight: bool,
+    stats: Option<Array>,
+}
+
+impl NormOp {
+    fn rows(&self, x: &Array) -> Array {
+        x.reshape([x.numel() / self.size.max(1), self.size])
+    }
+
+    /// The rule in operations that have rules of their own, for derivatives of the gradients.
+    fn recorded(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let x = saved.input(0);
+        let [count, size] = [x.numel() / self.size.max(1), self.size];
+        let rows = |x: &Tensor| x.reshape([count, size]);
+        let (g, x) = (rows(grad), rows(&x));
+        let centred = match self.kind {
+            Norm::Layer => &x - x.mean_dim(1, true),
+            Norm::Rms => x,
+        };
+        let rate = ((&centred * &centred).mean_dim(1, true) + self.eps).powf(-0.5);
+        let unit = centred * &rate;
+        give.to(0, || {
+            let inner = match self.has_weight {
+                true => &g * saved.input(1).reshape([size]),
+                false => g.clone(),
+            };
+            let mut dx = &inner - &unit * (&inner * &unit).mean_dim(1, true);
+            if self.kind == Norm::Layer {
+                dx = dx - inner.mean_dim(1, true);
+            }
+            (dx * &rate).reshape(saved.shape(0))
+        });
+        if self.has_weight {
+            give.to(1, || (&g * &unit).sum_dim(0, false).reshape(saved.shape(1)));
+        }
+        let bias = 1 + usize::from(self.has_weight);
+        if saved.len() > bias {
+            give.to(bias, || g.sum_dim(0, false).reshape(saved.shape(bias)));
+        }
+    }
+}
+
+impl Op for NormOp {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Norm::Layer => "layer_norm",
+            Norm::Rms => "rms_norm",
+        }
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let x = inputs[0];
+        if x.numel() == 0 {
+            self.stats = Some(Array::zeros([x.numel() / self.size.max(1), 2], x.dtype().compute()));
+            return x.clone();
+        }
+        let flat = |x: &Array| x.reshape([self.size]);
+        let weight = self.has_weight.then(|| flat(inputs[1]));
+        let bias = inputs.get(1 + usize::from(self.has_weight)).map(|bias| flat(bias));
+        let (y, stats) = self.rows(x).norm(self.kind, weight.as_ref(), bias.as_ref(), self.eps);
+        self.stats = Some(stats);
+        y.reshape(x.shape())
+    }
+    fn saves(&self) -> Saves {
+        Saves::first(1 + u32::from(self.has_weight))
+    }
+    fn by_product(&mut self) -> Option<Array> {
+        self.stats.take()
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        if is_grad_enabled() || saved.shape(0).numel() == 0 {
+            return self.recorded(saved, grad, give);
+        }
+        let weight = self.has_weight.then(|| saved.input(1).array().reshape([self.size]));
+        let (x, stats) = (self.rows(&saved.input(0).array()), saved.by_product().array());
+        let grads = x.norm_grad(self.kind, &stats, weight.as_ref(), &self.rows(&grad.array()));
+        let [dx, dw, db] = grads.map(Tensor::from);
+        give.to(0, || dx.reshape(saved.shape(0)));
+        if self.has_weight {
+            give.to(1, || dw.reshape(saved.shape(1)));
+        }
+        let bias = 1 + usize::from(self.has_weight);
+        if saved.len() > bias {
+            give.to(bias, || db.reshape(saved.shape(bias)));
+        }
+    }
+    fn grad_fn(&self) -> String {
+        match self.kind {
+            Norm::Layer => "NativeLayerNormBackward0",
+            Norm::Rms => "FusedRmsNormBackward0",
+        }
+        .to_string()
+    }
+}
+
+#[track_caller]
+fn apply(
+    kind: Norm,
+    x: &Tensor,
+    normalized_shape: &[usize],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Tensor {
+    let size = normalized_shape.iter().product();
+    let op = NormOp { kind, size, eps, has_weight: weight.is_some(), stats: None };
+    let (name, shape) = (op.name(), x.shape());
+    if normalized_shape.is_empty() || !shape.ends_with(normalized_shape) {
+        fail!("{name}: input shape {shape:?} does not end with normalized_shape {normalized_shape:?}");
+    }
+    if !x.dtype().is_float() {
+        fail!("{name}: the input is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());
+    }
+    let mut inputs = vec![x];
+    for (what, other) in [("weight", weight), ("bias", bias)] {
+        let Some(other) = other else { continue };
+        if other.shape() != *normalized_shape {
+            fail!(
+                "{name}: {what} shape {:?} does not fit; it must be normalized_shape {normalized_shape:?}",
+                other.shape()
+            );
+        }
+        if other.dtype() != x.dtype() {
+            fail!(
+                "{name}: the input is {}, the {what} {}; cast one with .to(..)",
+                x.dtype().name(),
+                other.dtype().name()
+            );
+        }
+        if other.device() != x.device() {
+            fail!(
+                "{name}: the input is on {}, the {what} on {}; move one with .to(..)",
+                x.device(),
+                other.device()
+            );
+        }
+        inputs.push(other);
+    }
+    Tensor::apply(op, &inputs)
+}
+
+/// Rows with mean 0 and variance 1, times a weight, plus a bias: PyTorch's `functional.layer_norm` (Ba, Kiros &
+/// Hinton, "Layer normalization", 2016). `eps`, PyTorch's default is 1e-5, is added to the variance.
+///
+/// Shape: `(*, normalized_shape)`, weight and bias `normalized_shape` -> as the input.
+///
+/// ```
+/// use rushlight_autograd::{ops::layer_norm, tensor};
+/// let y = layer_norm(&tensor([[1.0, 3.0]]), &[2], None, None, 0.0);
+/// assert_eq!(y.to_vec::<f32>(), [-1.0, 1.0]);
+/// ```
+///
+/// # Panics
+/// If the input's shape does not end with `normalized_shape`, weight or bias have another shape, or a dtype or device
+/// does not fit.
+#[track_caller]
+pub fn layer_norm(
+    x: &Tensor,
+    normalized_shape: &[usize],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+    eps: f64,
+) -> Tensor {
+    apply(Norm::Layer, x, normalized_shape, weight, bias, eps)
+}
+
+/// Rows with mean square 1, times a weight: PyTorch's `functional.rms_norm` (Zhang & Sennrich, "Root mean square layer
+/// normalization", 2019). `eps`, PyTorch's default is the dtype's epsilon, is added to the mean square.
+///
+/// Shape: `(*, normalized_shape)`, weight `normalized_shape` -> as the input.
+///
+/// ```
+/// use rushlight_autograd::{ops::rms_norm, tensor};
+/// let y = rms_norm(&tensor([[1.0, 7.0]]), &[2], None, 0.0);
+/// assert_eq!(y.to_vec::<f32>(), [0.2, 1.4]);
+/// ```
+///
+/// # Panics
+/// As [`layer_norm`].
+#[track_caller]
+pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>, eps: f64) -> Tensor {
+    apply(Norm::Rms, x, normalized_shape, weight, None, eps)
+}
+
+fn sample(draw: &mut Draw<'_>) -> Sample {
+    let mut shape = draw.shape(0, 2).to_vec();
+    let mut normalized: Vec<usize> = vec![draw.full_size(), draw.full_size()];
+    normalized.truncate(1 + draw.below(2));
+    shape.extend(&normalized);
+    let mut inputs = vec![draw.leaf(&shape, Domain::Any)];
+    let (has_weight, has_bias, layer) = (draw.coin(), draw.coin(), draw.coin());
+    for _ in 0..usize::from(has_weight) + usize::from(has_bias && layer) {
+        inputs.push(draw.leaf(&normalized, Domain::Any));
+    }
+    Sample::new(inputs, move |x| {
+        let weight = if has_weight { x.get(1) } else { None };
+        if !layer {
+            return rms_norm(&x[0], &normalized, weight, 0.1);
+        }
+        let bias = x.get(1 + usize::from(has_weight));
+        layer_norm(&x[0], &normalized, weight, bias, 0.1)
+    })
+}
+
+pub(crate) static TABLE: &[OpInfo] = &[OpInfo {
+    op: "NormOp",
+    name: "layer_norm",
+    torch: "torch.nn.functional.layer_norm",
+    sample,
+    rejects: || {
+        vec![
+            Reject::new("layer_norm: input shape [2, 3] does not end with normalized_shape [2]", || {
+                layer_norm(&floats([2, 3]), &[2], None, None, 1e-5);
+            }),
+            Reject::new("layer_norm: bias shape [2] does not fit; it must be normalized_shape [3]", || {
+                layer_norm(&floats([2, 3]), &[3], None, Some(&floats([2])), 1e-5);
+            }),
+            Reject::new("rms_norm: the input is int64, not a float", || {
+                rms_norm(&integers(), &[3], None, 1e-5);
+            }),
+        ]
+    },
+}];

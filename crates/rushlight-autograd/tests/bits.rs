@@ -1,0 +1,56 @@
+//! The same bits for every number of threads, of every operation and its gradients.
+
+use proptest::prelude::*;
+use rushlight_autograd::array::{Array, DType, SimdLevel, set_num_threads, set_simd_level};
+use rushlight_autograd::table::{Draw, Sample, op_table};
+use rushlight_autograd::{GradOptions, Tensor, grad_with};
+
+/// Sizes of 19 to 76: blocks of some hundred thousand elements, and no multiple of a vector.
+const STRETCH: usize = 19;
+
+fn bits(x: &Array) -> Vec<u64> {
+    x.cast(DType::F64).to_vec::<f64>().iter().map(|v| v.to_bits()).collect()
+}
+
+/// The bits of the result and of all gradients.
+fn run(sample: &Sample, inputs: &[Tensor]) -> Vec<Vec<u64>> {
+    let y = (sample.call)(inputs);
+    let mut all = vec![bits(&y.array())];
+    if y.requires_grad() {
+        let options =
+            GradOptions { allow_unused: true, grad_outputs: vec![y.ones_like()], ..GradOptions::default() };
+        let grads = grad_with(&[&y], &inputs.iter().collect::<Vec<_>>(), &options);
+        all.extend(grads.iter().map(|grad| bits(&grad.array())));
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn threads_and_vector_units_change_no_bit(choices in prop::collection::vec(0u32..1000, 8..24)) {
+        for info in op_table() {
+            let sample = (info.sample)(&mut Draw::stretched(&choices, STRETCH));
+            for dtype in [DType::F64, DType::F32] {
+                let cast = |x: &Tensor| Tensor::new_leaf(x.array().cast(dtype), true);
+                let inputs: Vec<Tensor> = match dtype {
+                    DType::F64 => sample.inputs.clone(),
+                    _ => sample.inputs.iter().map(cast).collect(),
+                };
+                set_num_threads(1);
+                let expected = run(&sample, &inputs);
+                for threads in [2, 3, 8] {
+                    set_num_threads(threads);
+                    prop_assert!(run(&sample, &inputs) == expected, "{} of {dtype}: {threads} threads", info.op);
+                }
+                for level in [SimdLevel::Portable, SimdLevel::Avx2] {
+                    set_simd_level(level);
+                    let found = run(&sample, &inputs);
+                    set_simd_level(SimdLevel::Avx512);
+                    prop_assert!(found == expected, "{} of {dtype}: {level:?}", info.op);
+                }
+            }
+        }
+    }
+}
