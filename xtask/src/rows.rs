@@ -15,6 +15,8 @@ pub(crate) struct Row {
     env: &'static [(&'static str, &'static str)],
     /// Part of the inner loop, `--quick`.
     quick: bool,
+    /// Run only when it is named: it takes many minutes.
+    long: bool,
     /// The time limit of each command of the row.
     minutes: u64,
     /// Why this machine cannot run the row, if it cannot.
@@ -53,13 +55,21 @@ const ROWS: &[Row] = &[
             ("RUSTC_BOOTSTRAP", "1"),
             ("RUSTFLAGS", "-Zsanitizer=address"),
             ("CARGO_TARGET_DIR", "target/xtask/asan-target"),
+            // A block that is recycled instead of freed would hide a use after its end.
+            ("RUSHLIGHT_CACHE_LIMIT", "0"),
         ],
         lacks: no_sanitizer,
         ..Row::new(
             "asan",
-            "cargo test -p rushlight-array --target x86_64-unknown-linux-gnu --lib --test determinism --test backend",
+            "cargo test -p rushlight-array --target x86_64-unknown-linux-gnu --lib --test determinism --test backend --test memory --test threads",
             jobs::tests,
         )
+    },
+    // The ignored tests: every vector function at each of the 2^32 floats.
+    Row {
+        long: true,
+        minutes: 60,
+        ..Row::new("long", "cargo test --release -p rushlight-array --lib -- --ignored", jobs::tests)
     },
     Row { minutes: 5, ..Row::new("deps", "cargo tree -e normal -p rushlight --prefix none", jobs::deps) },
 ];
@@ -81,7 +91,7 @@ fn no_sanitizer() -> Option<&'static str> {
 
 impl Row {
     const fn new(name: &'static str, command: &'static str, job: Job) -> Row {
-        Row { name, command, env: &[], quick: false, minutes: 15, lacks: || None, job }
+        Row { name, command, env: &[], quick: false, long: false, minutes: 15, lacks: || None, job }
     }
 
     /// A command under the row's time limit.
@@ -108,6 +118,7 @@ impl Selection {
     fn skips(&self, row: &Row) -> Option<&'static str> {
         match self {
             Selection::Quick if !row.quick => Some("--quick"),
+            Selection::All if row.long => Some("takes many minutes; --only long runs it"),
             Selection::Only(names) if !names.iter().any(|name| name == row.name) => Some("--only"),
             _ => (row.lacks)(),
         }
@@ -211,6 +222,9 @@ mod tests {
         assert_eq!(runs, ["fmt", "clippy", "tidy", "test"]);
         let docs = ROWS.iter().find(|row| row.name == "docs").expect("docs is a row");
         assert_eq!(Selection::Quick.skips(docs), Some("--quick"));
+        let long = ROWS.iter().find(|row| row.name == "long").expect("long is a row");
+        assert!(Selection::All.skips(long).is_some());
+        assert_eq!(Selection::Only(vec!["long".to_owned()]).skips(long), None);
         assert_eq!(Selection::Only(vec!["fmt".to_owned()]).skips(docs), Some("--only"));
         assert_eq!(Selection::Only(vec!["docs".to_owned()]).skips(docs), None);
     }

@@ -121,7 +121,7 @@ impl Run<'_> {
         while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
             while self.heap.peek().is_some_and(|next| next.id == id) {
                 let next = self.heap.pop().expect("it was peeked");
-                grad = grad + next.grad;
+                grad += next.grad;
             }
             match &edge {
                 Edge::Leaf(leaf) => self.arrive(leaf, grad),

@@ -10,15 +10,28 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 
 /// `a += b` and its kin: `f.set(f - g * lr)` for a leaf cell, a new value for every other tensor.
 macro_rules! assign_operator {
-    ($trait:ident, $method:ident, $operator:tt, $($other:ty),*) => {$(
+    ($trait:ident, $method:ident, $operator:tt) => {
+        assign_operator!(@ $trait, $method, $operator, f64, |tensor, other| &*tensor $operator other);
+        assign_operator!(@ $trait, $method, $operator, i64, |tensor, other| &*tensor $operator other);
+        assign_operator!(@ $trait, $method, $operator, Tensor, |tensor, other| {
+            let own = std::mem::replace(tensor, other.clone());
+            own $operator other
+        });
+        assign_operator!(@ $trait, $method, $operator, &Tensor, |tensor, other| {
+            let own = std::mem::replace(tensor, other.clone());
+            own $operator other
+        });
+    };
+    (@ $trait:ident, $method:ident, $operator:tt, $other:ty, |$tensor:ident, $value:ident| $result:expr) => {
         impl $trait<$other> for Tensor {
             /// # Panics
             /// If this is a leaf that requires a gradient and recording is on: do it inside of
             /// [`no_grad`](crate::no_grad). Also as the operator itself.
             #[track_caller]
-            fn $method(&mut self, other: $other) {
+            fn $method(&mut self, $value: $other) {
                 if self.fixed().is_some() {
-                    *self = &*self $operator other;
+                    let $tensor = self;
+                    *$tensor = $result;
                     return;
                 }
                 if is_grad_enabled() && self.requires_grad() {
@@ -27,15 +40,15 @@ macro_rules! assign_operator {
                         stringify!($method)
                     );
                 }
-                self.set(&*self $operator other);
+                self.set(&*self $operator $value);
             }
         }
-    )*};
+    };
 }
-assign_operator!(AddAssign, add_assign, +, &Tensor, Tensor, f64, i64);
-assign_operator!(SubAssign, sub_assign, -, &Tensor, Tensor, f64, i64);
-assign_operator!(MulAssign, mul_assign, *, &Tensor, Tensor, f64, i64);
-assign_operator!(DivAssign, div_assign, /, &Tensor, Tensor, f64, i64);
+assign_operator!(AddAssign, add_assign, +);
+assign_operator!(SubAssign, sub_assign, -);
+assign_operator!(MulAssign, mul_assign, *);
+assign_operator!(DivAssign, div_assign, /);
 
 /// The values of a tensor that the operator consumes, if no rule and nobody else will want them, and those of the other
 /// operand: the result may take their place.

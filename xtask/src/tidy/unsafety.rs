@@ -5,14 +5,19 @@ use super::rust::{Keep, blank, occurrences};
 use super::tree::Tree;
 
 /// The files in which a measurement showed that safe code is too slow, or cannot say it at all.
-const MAY: [&str; 9] = [
+const MAY: [&str; 14] = [
     "crates/rushlight-array/src/cpu/memory/mod.rs",
     "crates/rushlight-array/src/cpu/memory/block.rs",
     "crates/rushlight-array/src/cpu/simd.rs",
     "crates/rushlight-array/src/cpu/transpose.rs",
     "crates/rushlight-array/src/cpu/threads/mod.rs",
     "crates/rushlight-array/src/cpu/threads/pool.rs",
-    "crates/rushlight-array/src/cpu/gemm.rs",
+    "crates/rushlight-array/src/cpu/gemm/block.rs",
+    "crates/rushlight-array/src/cpu/gemm/kernel.rs",
+    "crates/rushlight-array/src/cpu/gemm/lanes.rs",
+    "crates/rushlight-array/src/cpu/gemm/large.rs",
+    "crates/rushlight-array/src/cpu/gemm/mod.rs",
+    "crates/rushlight-array/src/cpu/gemm/product.rs",
     "crates/rushlight-array/src/profile/exit.rs",
     "crates/rushlight-array/src/storage.rs",
 ];

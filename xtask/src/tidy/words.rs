@@ -9,7 +9,10 @@ const WORDS: [(&str, &str); 6] = [
     ("todo!(", "finish it, or leave the function out"),
     ("unimplemented!(", "finish it, or leave the function out"),
     ("dbg!(", "remove it"),
-    ("#[ignore", "make the test fast enough to run, or remove it"),
+    (
+        "#[ignore]",
+        "make the test fast enough to run; what takes minutes is ignored as such and run by the row `long`",
+    ),
     ("TODO", "do it, or open an issue"),
     ("FIXME", "mend it, or open an issue"),
 ];

@@ -3,7 +3,10 @@
 
 mod elementwise;
 mod float;
-#[allow(unsafe_code, reason = "the gemm kernels take raw pointers")]
+#[allow(
+    unsafe_code,
+    reason = "kernels in registers of vectors, and those of the gemm crates, take raw pointers"
+)]
 mod gemm;
 mod index;
 mod math;
@@ -199,6 +202,11 @@ impl Backend for Cpu {
         if !elementwise::assign(op, a, b) {
             *a = self.binary(op, a, b);
         }
+    }
+
+    fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+        let _span = kernel("linear", || kernels::product(x, &weight.t()));
+        gemm::linear(x, weight, bias, relu)
     }
 
     fn softmax(&self, x: &Array, axis: usize) -> Array {

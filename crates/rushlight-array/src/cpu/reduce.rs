@@ -96,7 +96,7 @@ fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: 
             // As many columns at a time as stay in registers.
             macro_rules! blocks {
                 ($($width:literal)*) => {$(
-                    while done + $width <= len {
+                    while len - done >= $width {
                         let block = block::<T, F, $width>(&data[done..], rows, stride);
                         out[done..done + $width].copy_from_slice(&block);
                         done += $width;

@@ -42,7 +42,7 @@ impl NormOp {
             };
             let mut dx = &inner - &unit * (&inner * &unit).mean_dim(1, true);
             if self.kind == Norm::Layer {
-                dx = dx - inner.mean_dim(1, true);
+                dx -= inner.mean_dim(1, true);
             }
             (dx * &rate).reshape(saved.shape(0))
         });

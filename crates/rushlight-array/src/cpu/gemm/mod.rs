@@ -1,0 +1,167 @@
+//! Matrix products: kernels of our own, and those of the `gemm` crates for large operands.
+//!
+//! `lanes` are the registers, `kernel` the innermost loops, `block` the loops around them, `product` the choice
+//! between them, `large` the crates; this page has batches, threads and what the rest of the backend calls.
+//!
+//! An element of the result is one chain of `mul_add` over the inner index (for very few rows or columns:
+//! a fixed number of chains; for large products: the crates' order). Threads only decide who computes which part, and
+//! no sum is ever split between them. So the bits follow from shapes and strides, not from the number of threads.
+
+mod block;
+mod kernel;
+mod lanes;
+mod large;
+mod product;
+
+use super::threads::{SendPointer, for_each_chunk};
+use crate::array::Array;
+use crate::dtype::DType;
+use kernel::Product;
+use product::{Epilogue, Matrix, Plan};
+
+/// The product of arrays with at least two dims and equal leading sizes.
+pub(crate) fn matmul(a: &Array, b: &Array) -> Array {
+    match a.dtype() {
+        DType::F32 => matmul_as::<f32>(a, b),
+        DType::F64 => matmul_as::<f64>(a, b),
+        DType::I64 => matmul_as::<i64>(a, b),
+        dtype => panic!("matmul of {dtype}; arrays cast before they ask for it"),
+    }
+}
+
+fn matmul_as<T: Product>(a: &Array, b: &Array) -> Array {
+    let rank = a.rank();
+    let mut shape = a.shape().clone();
+    shape.dims_mut()[rank - 1] = b.shape()[rank - 1];
+    Array::build(shape, |out: &mut [T]| {
+        let (a, b) = (Operand::new(a), Operand::new(b));
+        multiply(&a, &b, out, &Epilogue::NONE);
+    })
+}
+
+/// `x W^T + b`, with negative results made zero if `relu`: `[..., in] x [out, in] + [out] -> [..., out]`.
+///
+/// The bits are those of a product, an addition and a `relu` after each other.
+pub(crate) fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+    match x.dtype() {
+        DType::F32 => linear_as::<f32>(x, weight, bias, relu),
+        DType::F64 => linear_as::<f64>(x, weight, bias, relu),
+        DType::I64 => linear_as::<i64>(x, weight, bias, relu),
+        dtype => panic!("linear of {dtype}; arrays cast before they ask for it"),
+    }
+}
+
+fn linear_as<T: Product>(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+    let (last, features) = (x.rank() - 1, weight.shape()[0]);
+    let mut shape = x.shape().clone();
+    shape.dims_mut()[last] = features;
+    let bias = bias.map(Array::contiguous);
+    let rows = x.shape()[..last].iter().product();
+    let copy;
+    let x = match Operand::<T>::rows_of(x, rows) {
+        Some(rows) => rows,
+        None => {
+            copy = x.contiguous();
+            Operand::rows_of(&copy, rows).expect("rows without gaps")
+        }
+    };
+    Array::build(shape, |out: &mut [T]| {
+        let bias = bias.as_ref().map(|bias| bias.as_slice::<T>().expect("it was made contiguous"));
+        multiply(&x, &Operand::new(weight).t(), out, &Epilogue { bias, relu });
+    })
+}
+
+/// A matrix for every place of the leading dims.
+struct Operand<'a, T> {
+    /// The first of them.
+    first: Matrix<'a, T>,
+    sizes: &'a [usize],
+    strides: &'a [isize],
+}
+
+impl<'a, T: Product> Operand<'a, T> {
+    fn new(x: &'a Array) -> Self {
+        let batch = x.rank() - 2;
+        let (sizes, strides) = (&x.shape()[..], x.layout().strides());
+        let first = Matrix {
+            data: x.host(),
+            at: x.layout().offset(),
+            rows: sizes[batch],
+            columns: sizes[batch + 1],
+            row_stride: strides[batch],
+            column_stride: strides[batch + 1],
+        };
+        Operand { first, sizes: &sizes[..batch], strides: &strides[..batch] }
+    }
+
+    /// All rows of an array as one matrix, if they are equally far apart.
+    fn rows_of(x: &'a Array, rows: usize) -> Option<Self> {
+        let last = x.rank() - 1;
+        let (sizes, strides) = (&x.shape()[..], x.layout().strides());
+        let mut row_stride = 0;
+        let mut inner = 1;
+        for (&size, &stride) in sizes[..last].iter().zip(strides).rev() {
+            if size != 1 {
+                if inner == 1 {
+                    row_stride = stride;
+                } else if stride != row_stride * inner as isize {
+                    return None;
+                }
+                inner *= size;
+            }
+        }
+        let (columns, column_stride) = (sizes[last], strides[last]);
+        let first =
+            Matrix { data: x.host(), at: x.layout().offset(), rows, columns, row_stride, column_stride };
+        Some(Operand { first, sizes: &[], strides: &[] })
+    }
+
+    fn t(self) -> Self {
+        Operand { first: self.first.t(), ..self }
+    }
+
+    /// The number of matrices.
+    fn count(&self) -> usize {
+        self.sizes.iter().product()
+    }
+
+    /// The matrix with a row-major number.
+    fn matrix(&self, mut number: usize) -> Matrix<'a, T> {
+        let mut at = self.first.at as isize;
+        for (&size, &stride) in self.sizes.iter().zip(self.strides).rev() {
+            at = at.wrapping_add((number % size) as isize * stride);
+            number /= size;
+        }
+        Matrix { at: at as usize, ..self.first }
+    }
+}
+
+/// All products of a batch, on the threads of the pool if they are worth it.
+fn multiply<T: Product>(a: &Operand<'_, T>, b: &Operand<'_, T>, out: &mut [T], epilogue: &Epilogue<'_, T>) {
+    let (m, n, batch) = (a.first.rows, b.first.columns, a.count());
+    assert!(out.len() == batch * m * n && b.count() == batch, "the operands of a matrix product do not fit");
+    if out.is_empty() {
+        return;
+    }
+    let plan = Plan::new(&a.first, &b.first);
+    let base = SendPointer(out.as_mut_ptr());
+    // SAFETY: `out` has `batch` results of m x n elements, one behind the other. No two calls below share a part
+    // of them, and `out` stays borrowed until every call is done.
+    let run = |a: &Matrix<'_, T>, b: &Matrix<'_, T>, product: usize, part: usize| unsafe {
+        plan.run(a, b, base.at(product * m * n), part, epilogue);
+    };
+    let tasks = batch * plan.parts;
+    if tasks == 1 {
+        return run(&a.first, &b.first, 0, 0);
+    }
+    let group = plan.group(tasks);
+    for_each_chunk(tasks.div_ceil(group), &|chunk| {
+        for task in chunk * group..tasks.min((chunk + 1) * group) {
+            let product = task / plan.parts;
+            run(&a.matrix(product), &b.matrix(product), product, task % plan.parts);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;
