@@ -121,7 +121,9 @@ impl Run<'_> {
         while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
             while self.heap.peek().is_some_and(|next| next.id == id) {
                 let next = self.heap.pop().expect("it was peeked");
-                grad += next.grad;
+                // Not `+=`, which would change a leaf that the caller gave as an output's gradient.
+                let sum = grad + next.grad;
+                grad = sum;
             }
             match &edge {
                 Edge::Leaf(leaf) => self.arrive(leaf, grad),

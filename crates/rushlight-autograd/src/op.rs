@@ -144,8 +144,21 @@ impl Saved<'_> {
     /// If the op does not save this input.
     #[track_caller]
     pub fn input(&self, i: usize) -> Tensor {
+        self.tracked(i, self.input_array(i).clone())
+    }
+
+    /// The values of an input, for rules that are not recorded.
+    #[track_caller]
+    pub(crate) fn input_array(&self, i: usize) -> &Array {
         assert!(self.node.op.saves().has_input(i), "{}: input {i} is not saved", self.node.op.name());
-        self.tracked(i, self.arrays[self.saved_before(i)].clone())
+        &self.arrays[self.saved_before(i)]
+    }
+
+    /// The values of the result, for rules that are not recorded.
+    #[track_caller]
+    pub(crate) fn output_array(&self) -> &Array {
+        assert!(self.node.op.saves().output, "{}: the output is not saved", self.node.op.name());
+        &self.arrays[self.saved_before(self.len())]
     }
 
     /// The number of saved inputs before input `i`: they lie first, then the output and the by-product.
@@ -160,8 +173,7 @@ impl Saved<'_> {
     /// If the op does not save its result.
     #[track_caller]
     pub fn output(&self) -> Tensor {
-        assert!(self.node.op.saves().output, "{}: the output is not saved", self.node.op.name());
-        let array = self.arrays[self.saved_before(self.len())].clone();
+        let array = self.output_array().clone();
         if is_grad_enabled() {
             Tensor::tracked(array, Edge::Node(Arc::clone(self.node)))
         } else {
@@ -175,11 +187,11 @@ impl Saved<'_> {
     /// If it gave nothing.
     #[track_caller]
     pub fn by_product(&self) -> Tensor {
-        Tensor::constant(self.by_product_array().clone())
+        self.by_product_array().clone().into()
     }
 
     #[track_caller]
-    fn by_product_array(&self) -> &Array {
+    pub(crate) fn by_product_array(&self) -> &Array {
         let place = self.saved_before(self.len()) + usize::from(self.node.op.saves().output);
         match self.arrays.get(place) {
             Some(array) => array,
@@ -221,7 +233,7 @@ pub struct Gradients<'a> {
     pub(crate) node: &'a Node,
     /// The ids of the edges that matter in this pass, in order; `None` if all do.
     needed: Option<&'a [u64]>,
-    pub(crate) grads: SmallVec<[Option<Tensor>; 2]>,
+    pub(crate) grads: SmallVec<[Option<Tensor>; 3]>,
     pub(crate) without_rule: bool,
 }
 
@@ -304,7 +316,7 @@ impl Tensor {
         }
         let saves = op.saves();
         let mut saved = Arrays::new();
-        let mut places: SmallVec<[Input; 2]> = SmallVec::with_capacity(inputs.len());
+        let mut places: SmallVec<[Input; 3]> = SmallVec::with_capacity(inputs.len());
         for (i, (tensor, value)) in inputs.iter().zip(values).enumerate() {
             let array = value.get();
             places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });

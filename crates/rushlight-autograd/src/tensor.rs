@@ -2,6 +2,7 @@ use crate::hooks::HookHandle;
 use crate::leaf::Leaf;
 use crate::node::{Edge, Node};
 use rushlight_array::{Array, DType, Device, Element, Shape, fail};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,6 +86,15 @@ impl Tensor {
             Kind::Constant(array) => array.clone(),
             Kind::Tracked { value, .. } => value.clone(),
             Kind::Leaf(leaf) => leaf.value().clone(),
+        }
+    }
+
+    /// The values, lent where they cannot change meanwhile.
+    #[track_caller]
+    pub(crate) fn value(&self) -> Cow<'_, Array> {
+        match self.fixed() {
+            Some(array) => Cow::Borrowed(array),
+            None => Cow::Owned(self.array()),
         }
     }
 

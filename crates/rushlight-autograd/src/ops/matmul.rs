@@ -1,5 +1,6 @@
 //! Matrix products.
 
+use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::unary::relu_rule;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
@@ -94,12 +95,18 @@ impl Op for Linear {
         if self.relu { Saves::first(2).and_output() } else { Saves::first(2) }
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        let grad = &if self.relu { relu_rule(grad, &saved.output()) } else { grad.clone() };
+        let grad = &if self.relu { relu_rule(saved, grad) } else { grad.clone() };
+        if !is_grad_enabled() && saved.shape(0).len() == 2 {
+            let (grad, x, weight) = (grad.value(), saved.input_array(0), saved.input_array(1));
+            give.to(0, || grad.matmul(weight).into());
+            give.to(1, || grad.t().matmul(x).into());
+            if saved.len() > 2 {
+                give.to(2, || grad.sum_dim(0, false).into());
+            }
+            return;
+        }
         give.to(0, || grad.matmul(&saved.input(1)));
         let rows = |x: &Tensor| {
-            if x.dim() == 2 {
-                return x.clone();
-            }
             let last = *x.shape().last().expect("linear has at least one dim");
             let rows = x.numel().checked_div(last).unwrap_or(0);
             x.reshape([rows, last])

@@ -1,7 +1,7 @@
 //! Softmax and its logarithm.
 
 use crate::op::{Gradients, Op, Saved, Saves};
-use crate::ops::unary::plain_or;
+use crate::ops::unary::{Which, plain_or};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, axis, fail};
@@ -23,7 +23,7 @@ impl Op for Softmax {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let kernel = |grad: &Array, y: &Array| grad.softmax_grad(y, self.0);
         give.to(0, || {
-            plain_or(grad, &saved.output(), kernel, |grad, y| {
+            plain_or(saved, Which::Output, grad, kernel, |grad, y| {
                 let weighted = grad * y;
                 let total = sum_along(&weighted, self.0);
                 weighted - y * total
@@ -49,7 +49,7 @@ impl Op for LogSoftmax {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let kernel = |grad: &Array, y: &Array| grad.log_softmax_grad(y, self.0);
         give.to(0, || {
-            plain_or(grad, &saved.output(), kernel, |grad, y| grad - y.exp() * sum_along(grad, self.0))
+            plain_or(saved, Which::Output, grad, kernel, |grad, y| grad - y.exp() * sum_along(grad, self.0))
         });
     }
 }

@@ -105,16 +105,16 @@ unary_op!(Cos, cos, Any, INPUTS,
     |saved, grad| -(grad * saved.input(0).sin()));
 unary_op!(Tanh, tanh, Any, OUTPUT,
 /// The hyperbolic tangent.
-|saved, grad| plain_or(grad, &saved.output(), Array::tanh_grad, |grad, y| grad * (1.0 - y * y)));
+|saved, grad| plain_or(saved, Which::Output, grad, Array::tanh_grad, |grad, y| grad * (1.0 - y * y)));
 unary_op!(Sigmoid, sigmoid, Any, OUTPUT,
 /// 1 / (1 + exp(-x)).
-|saved, grad| plain_or(grad, &saved.output(), Array::sigmoid_grad, |grad, y| grad * y * (1.0 - y)));
+|saved, grad| plain_or(saved, Which::Output, grad, Array::sigmoid_grad, |grad, y| grad * y * (1.0 - y)));
 unary_op!(Relu, relu, NonZero, OUTPUT,
 /// max(x, 0); the gradient at 0 is 0.
 ///
 /// # Panics
 /// For bools.
-|saved, grad| relu_rule(grad, &saved.output()));
+|saved, grad| relu_rule(saved, grad));
 unary_op!(Erf, erf, Any, INPUTS,
 /// The error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 |saved, grad| {
@@ -125,18 +125,33 @@ unary_op!(Erf, erf, Any, INPUTS,
 /// A rule of a gradient and what was saved: one kernel, unless the backward pass itself is recorded, which takes
 /// operations that have rules of their own.
 pub(crate) fn plain_or(
+    saved: &Saved<'_>,
+    which: Which,
     grad: &Tensor,
-    saved: &Tensor,
     kernel: impl FnOnce(&Array, &Array) -> Array,
     recorded: impl FnOnce(&Tensor, &Tensor) -> Tensor,
 ) -> Tensor {
-    if is_grad_enabled() { recorded(grad, saved) } else { kernel(&grad.array(), &saved.array()).into() }
+    match (is_grad_enabled(), which) {
+        (true, Which::Input) => recorded(grad, &saved.input(0)),
+        (true, Which::Output) => recorded(grad, &saved.output()),
+        (false, Which::Input) => kernel(&grad.value(), saved.input_array(0)).into(),
+        (false, Which::Output) => kernel(&grad.value(), saved.output_array()).into(),
+    }
+}
+
+/// What a rule of one saved array reads.
+#[derive(Clone, Copy)]
+pub(crate) enum Which {
+    /// The first input.
+    Input,
+    /// The result.
+    Output,
 }
 
 /// The gradient of relu from that of its result, and the result. Not where `y > 0`: beside NaN the gradient passes, as
 /// in PyTorch.
-pub(crate) fn relu_rule(grad: &Tensor, y: &Tensor) -> Tensor {
-    plain_or(grad, y, Array::relu_grad, |grad, y| where_(&y.le(0.0), &zero(grad), grad))
+pub(crate) fn relu_rule(saved: &Saved<'_>, grad: &Tensor) -> Tensor {
+    plain_or(saved, Which::Output, grad, Array::relu_grad, |grad, y| where_(&y.le(0.0), &zero(grad), grad))
 }
 
 /// x times the probability that a normal number is below x.
@@ -156,8 +171,9 @@ impl Op for GeluOp {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || {
             plain_or(
+                saved,
+                Which::Input,
                 grad,
-                &saved.input(0),
                 |grad, x| grad.gelu_grad(x, self.0),
                 |grad, x| match self.0 {
                     Gelu::Exact => {

@@ -3,7 +3,8 @@
 use crate::{grad_of, leaf, leaf64, panic_of};
 use rushlight_autograd::array::DType;
 use rushlight_autograd::{
-    GradModeGuard, Tensor, enable_grad, grad, is_grad_enabled, no_grad, tensor, tensor_as,
+    GradModeGuard, GradOptions, Tensor, enable_grad, grad, grad_with, is_grad_enabled, no_grad, tensor,
+    tensor_as,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -275,4 +276,14 @@ fn clones_are_one_tensor() {
     assert!(w.is(&other) && !w.is(&w.detach()));
     assert_eq!(grad_of(&w), [3.0]);
     assert_eq!(grad(&[&(&w * &w)], &[&other])[0].item(), 4.0);
+}
+
+/// The caller's own leaf, as an output's gradient, arrives unchanged by what is added to it on the way.
+#[test]
+fn a_leaf_given_as_the_gradient_of_an_output_stays_as_it_is() {
+    let (x, g) = (tensor([1.0, 2.0]).requires_grad_(), tensor([3.0, 4.0]).requires_grad_());
+    let options = GradOptions { create_graph: true, grad_outputs: vec![g.clone()], ..GradOptions::default() };
+    let sum = grad_with(&[&(&x + &x)], &[&x], &options);
+    assert_eq!(sum[0].to_vec::<f32>(), [6.0, 8.0]);
+    assert_eq!(g.to_vec::<f32>(), [3.0, 4.0]);
 }

@@ -1,6 +1,6 @@
 //! The loops around the kernels, on one thread: panels of the right operand, tiles of the result.
 
-use super::kernel::{Dots, Panel, Product, Tile};
+use super::kernel::{Dots, Kernels, Panel, Product, Tile};
 use super::product::{Epilogue, Matrix, Part};
 use std::cell::RefCell;
 
@@ -104,7 +104,7 @@ unsafe fn run_rows<T: Product>(
             let packs = if p + 1 == panels { packs_last } else { packs };
             let panel = Part { j: part.j + j, n, ..*part };
             // SAFETY: the panel is a piece of the part, and the scratch block takes one if it is needed.
-            unsafe { run_panel(a, b, &panel, width, packs.then_some(scratch), epilogue) };
+            unsafe { run_panel(kernels, a, b, &panel, width, packs.then_some(scratch), epilogue) };
             j += n;
         }
     };
@@ -116,7 +116,11 @@ unsafe fn run_rows<T: Product>(
 }
 
 /// The columns of one panel, `width` registers wide, over all passes and rows.
+///
+/// # Safety
+/// As [`block`]; all panels of a part are computed by the same kernels, whatever becomes of the level meanwhile.
 unsafe fn run_panel<T: Product>(
+    kernels: &Kernels<T>,
     a: &Matrix<'_, T>,
     b: &Matrix<'_, T>,
     part: &Part<T>,
@@ -124,7 +128,6 @@ unsafe fn run_panel<T: Product>(
     scratch: Option<*mut T>,
     epilogue: &Epilogue<'_, T>,
 ) {
-    let kernels = T::kernels();
     let (k, most) = (a.columns, kernels.rows());
     let depth = pieces(k, DEPTH);
     let mut l = 0;

@@ -6,7 +6,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, DType, Shape, fail};
+use rushlight_array::{Array, DType, Device, Shape, fail};
 
 /// Options of [`nll_loss_with`]; the defaults are PyTorch's.
 #[derive(Clone, Debug)]
@@ -116,14 +116,14 @@ impl Op for CrossEntropy {
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || {
-            let (x, grad) = (saved.input(0), self.of_losses(grad));
+            let grad = self.of_losses(grad);
             if is_grad_enabled() {
-                let probs = x.softmax(1);
+                let probs = saved.input(0).softmax(1);
                 let one_hot = Tensor::constant(self.one_hot(&probs.array()));
                 return (probs - one_hot) * grad.unsqueeze(1);
             }
-            let stats = saved.by_product().array();
-            x.array().cross_entropy_grad(&stats, &self.target, &grad.array()).into()
+            let (x, stats) = (saved.input_array(0), saved.by_product_array());
+            x.cross_entropy_grad(stats, &self.target, &grad.value()).into()
         });
     }
     fn grad_fn(&self) -> String {
@@ -354,7 +354,8 @@ fn check_float(op: &str, input: &Tensor) {
 #[track_caller]
 fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Array, Option<Array>) {
     let target = target.cast(DType::I64).reshape([-1]);
-    let values = target.to_vec::<i64>();
+    let host = target.to_device(&Device::cpu()).contiguous();
+    let values = host.as_slice::<i64>().expect("it was made contiguous");
     let bad = |&t: &i64| t != ignore_index && (t < 0 || t >= classes as i64);
     if let Some(place) = values.iter().position(bad) {
         fail!(
