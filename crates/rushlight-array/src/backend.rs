@@ -5,7 +5,8 @@
 //! first, and may override the second where it can do better.
 //!
 //! Arguments arrive checked and, for elementwise work, already broadcast: [`Array`] does that once for
-//! all devices. Results are new contiguous arrays unless a method says otherwise.
+//! all devices. Results are contiguous arrays unless a method says otherwise; where nothing is to do, a backend may
+//! give back the argument as it is.
 
 use crate::array::Array;
 use crate::cpu::memory::HostBuffer;
@@ -329,7 +330,11 @@ pub trait Backend: Send + Sync + Debug {
     ) -> (Array, Array) {
         let share = 1.0 / x.shape()[1] as f64;
         let mean = match kind {
-            Norm::Layer => self.reduce(Reduce::Sum, x, &[1]).scale(share),
+            Norm::Layer => {
+                // In two steps: the first rounds, and the mean of the differences is what it missed by.
+                let near = self.reduce(Reduce::Sum, x, &[1]).scale(share);
+                near.add(&self.reduce(Reduce::Sum, &x.sub(&near), &[1]).scale(share))
+            }
             Norm::Rms => self.fill(&[x.shape()[0], 1], x.dtype(), crate::Scalar::Float(0.0)),
         };
         let centred = x.sub(&mean);

@@ -4,6 +4,7 @@
 //! message. The stack is per thread and costs a few nanoseconds when nothing goes wrong.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -15,7 +16,10 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Name(u32);
 
-static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+/// The names in the order of their numbers, and the numbers by name.
+type Names = (Vec<&'static str>, BTreeMap<&'static str, u32>);
+
+static NAMES: Mutex<Names> = Mutex::new((Vec::new(), BTreeMap::new()));
 
 impl Name {
     /// The name of this text; the same for the same text.
@@ -31,17 +35,21 @@ impl Name {
             return Name(0);
         }
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = names.iter().position(|&name| name == text).unwrap_or_else(|| {
-            names.push(Box::leak(text.into()));
-            names.len() - 1
-        });
-        Name(u32::try_from(place + 1).expect("fewer than 2^32 names"))
+        let (list, numbers) = &mut *names;
+        if let Some(&number) = numbers.get(text) {
+            return Name(number);
+        }
+        let name: &'static str = Box::leak(text.into());
+        list.push(name);
+        let number = u32::try_from(list.len()).expect("fewer than 2^32 names");
+        numbers.insert(name, number);
+        Name(number)
     }
 
     /// The text.
     pub fn as_str(self) -> &'static str {
         let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.checked_sub(1).map_or("", |place| names[place as usize])
+        self.0.checked_sub(1).map_or("", |place| names.0[place as usize])
     }
 }
 

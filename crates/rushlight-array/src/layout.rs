@@ -30,11 +30,17 @@ pub fn axis(op: &str, dim: isize, shape: &[usize]) -> usize {
 
 impl Layout {
     /// The row-major layout of a shape.
+    ///
+    /// # Panics
+    /// If its elements cannot be counted.
+    #[track_caller]
     pub fn contiguous(shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
+        // What follows cannot overflow then; where a size is 0, no stride is ever used.
+        let _ = shape.numel();
         let mut strides: Short<isize> = Short::filled(1, shape.len());
         for i in (1..shape.len()).rev() {
-            strides[i - 1] = strides[i] * shape[i].max(1) as isize;
+            strides[i - 1] = strides[i].wrapping_mul(shape[i].max(1) as isize);
         }
         Layout { shape, strides, offset: 0 }
     }

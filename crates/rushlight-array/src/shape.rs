@@ -4,7 +4,7 @@ use crate::short::Short;
 use std::fmt;
 use std::ops::Deref;
 
-/// The sizes of an array's dimensions, inline up to six of them.
+/// The sizes of an array's dimensions, inline up to five of them.
 ///
 /// It is a slice of `usize` in use (`shape[0]`, `shape.len()`, `shape.iter()`); `Display` prints it
 /// as PyTorch does, `Debug` as a plain list.

@@ -1,6 +1,7 @@
 //! Rounding errors stay small, and special values go where they go in PyTorch.
 
-use rushlight_array::{Array, DType};
+use rushlight_array::backend::Norm;
+use rushlight_array::{Array, DType, Device};
 
 const INF: f32 = f32::INFINITY;
 const NAN: f32 = f32::NAN;
@@ -154,4 +155,16 @@ fn integers_stay_integers_between_whole_bounds_and_become_f32_between_others() {
     assert_eq!((whole.dtype(), whole.to_vec::<u8>()), (DType::U8, vec![0, 1, 2, 2]));
     assert_eq!(x.clamp(1.0, f64::INFINITY).to_vec::<u8>(), [1, 1, 2, 3]);
     assert_eq!(x.clamp(0.5, 2.5).to_vec::<f32>(), [0.5, 1.0, 2.0, 2.5]);
+}
+
+/// The rounding of a mean, times the inverse of a deviation of nothing, would show.
+#[test]
+fn rows_of_equal_numbers_are_normalised_to_zeros() {
+    for value in [0.1, 3.3, 1000.0, 123_456.0, 1e6] {
+        for size in 1..100 {
+            let (y, _) =
+                Array::full([2, size], value, DType::F32, &Device::cpu()).norm(Norm::Layer, None, None, 1e-5);
+            assert_eq!(y.to_vec::<f32>(), vec![0.0; 2 * size], "{size} times {value}");
+        }
+    }
 }

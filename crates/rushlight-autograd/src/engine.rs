@@ -162,6 +162,8 @@ impl Run<'_> {
                 let mut retained = extras.retained.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 *retained = Some(match retained.take() {
                     Some(before) => before + &grad,
+                    // The caller's own cell would change when it is set.
+                    None if grad.fixed().is_none() => grad.detach(),
                     None => grad.clone(),
                 });
             }

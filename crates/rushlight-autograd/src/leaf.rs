@@ -280,7 +280,8 @@ impl Tensor {
             // In place if the caller holds no handle on the gradient.
             Some(before) => before + grad,
             // Grad outputs of the caller may carry a graph that nobody asked to keep.
-            None if !is_grad_enabled() && grad.requires_grad() => grad.detach(),
+            // Also, a cell of theirs would change when it is set.
+            None if grad.fixed().is_none() || (!is_grad_enabled() && grad.requires_grad()) => grad.detach(),
             None => grad,
         });
     }

@@ -5,6 +5,7 @@
 use crate::mode::is_grad_enabled;
 use crate::tensor::Tensor;
 use rushlight_array::backend::Binary;
+use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, Scalar, fail};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
@@ -14,11 +15,11 @@ macro_rules! assign_operator {
         assign_operator!(@ $trait, $method, $operator, f64, |tensor, other| &*tensor $operator other);
         assign_operator!(@ $trait, $method, $operator, i64, |tensor, other| &*tensor $operator other);
         assign_operator!(@ $trait, $method, $operator, Tensor, |tensor, other| {
-            let own = std::mem::replace(tensor, other.clone());
+            let own = taken(tensor, &other);
             own $operator other
         });
         assign_operator!(@ $trait, $method, $operator, &Tensor, |tensor, other| {
-            let own = std::mem::replace(tensor, other.clone());
+            let own = taken(tensor, &other);
             own $operator other
         });
     };
@@ -49,6 +50,15 @@ assign_operator!(AddAssign, add_assign, +);
 assign_operator!(SubAssign, sub_assign, -);
 assign_operator!(MulAssign, mul_assign, *);
 assign_operator!(DivAssign, div_assign, /);
+
+/// The tensor out of its place, where the operator cannot refuse: a panic would leave the other one there.
+fn taken(tensor: &mut Tensor, other: &Tensor) -> Tensor {
+    let fits = tensor.dtype().is_float()
+        && tensor.dtype() == other.dtype()
+        && tensor.shape() == other.shape()
+        && tensor.device() == other.device();
+    if fits { std::mem::replace(tensor, other.clone()) } else { tensor.clone() }
+}
 
 /// The values of a tensor that the operator consumes, if no rule and nobody else will want them, and those of the other
 /// operand: the result may take their place.
@@ -82,7 +92,10 @@ macro_rules! operator {
             #[track_caller]
             fn $method(self, other: &Tensor) -> Tensor {
                 match reusable(self, other) {
-                    Ok((array, other)) => array.into_binary(Binary::$trait, other).into(),
+                    Ok((array, other)) => {
+                        let _span = span(stringify!($method), Work::default);
+                        array.into_binary(Binary::$trait, other).into()
+                    }
                     Err(tensor) => Tensor::$method(&tensor, other),
                 }
             }

@@ -338,7 +338,7 @@ impl Array {
             && dtype == other.dtype()
             && self.shape() == other.shape()
         {
-            self.same_device("binary", other);
+            self.same_device(crate::profile::kernels::binary(op), other);
             let device = self.device().clone();
             device.backend().binary_assign(op, &mut self, other);
             return self;
@@ -348,7 +348,7 @@ impl Array {
             Binary::Sub => self.sub(other),
             Binary::Mul => self.mul(other),
             Binary::Div => self.div(other),
-            op => self.binary("binary", op, other, dtype.promote(other.dtype())),
+            op => self.binary(crate::profile::kernels::binary(op), op, other, dtype.promote(other.dtype())),
         }
     }
 

@@ -12,7 +12,7 @@ impl Array {
     }
 
     /// x times the probability that a normal number is below x (Hendrycks & Gimpel, "Gaussian error linear
-    /// units", 2016). Integers and bools give `f32`.
+    /// units", 2016). Integers and bools give `f32`. At minus infinity it is its limit, 0, where PyTorch gives NaN.
     pub fn gelu(&self, form: Gelu) -> Array {
         self.float_unary(Unary::Gelu(form))
     }
@@ -56,6 +56,12 @@ impl Array {
     /// The losses `-log_softmax(x)[target]` of the rows of `[N, C]`, `[N]`, and what [`Array::cross_entropy_grad`] needs
     /// of them. Targets are class numbers in range, as i64.
     pub fn cross_entropy(&self, target: &Array) -> (Array, Array) {
+        if self.shape()[1] == 0 {
+            // No class, so no target counts: the losses are there to be left out.
+            let zeros = |shape: &[usize], dtype| Array::full(shape, 0.0, dtype, self.device());
+            let count = self.shape()[0];
+            return (zeros(&[count], self.dtype()), zeros(&[count, 2], self.dtype().compute()));
+        }
         let (losses, stats) =
             self.device().backend().cross_entropy(&self.in_dtype(self.dtype().compute()), target);
         (losses.into_dtype(self.dtype()), stats)
@@ -64,6 +70,9 @@ impl Array {
     /// The gradient of [`Array::cross_entropy`]'s losses with respect to this array, from theirs, `[N]`; `stats` is its
     /// second result.
     pub fn cross_entropy_grad(&self, stats: &Array, target: &Array, grad: &Array) -> Array {
+        if self.numel() == 0 {
+            return self.zeros_like();
+        }
         let (x, grad) = (self.in_dtype(stats.dtype()), grad.in_dtype(stats.dtype()));
         self.device().backend().cross_entropy_grad(&x, stats, target, &grad).into_dtype(self.dtype())
     }
@@ -71,6 +80,10 @@ impl Array {
     /// Normalises the rows of `[N, D]`, see [`Backend::norm`](crate::Backend::norm).
     pub fn norm(&self, kind: Norm, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
         let wide = |x: &Array| x.cast(x.dtype().compute());
+        if self.numel() == 0 {
+            let stats = [self.shape()[0], 2];
+            return (self.clone(), Array::full(stats, 0.0, self.dtype().compute(), self.device()));
+        }
         let (weight, bias) = (weight.map(wide), bias.map(wide));
         let (y, stats) = self.device().backend().norm(kind, &wide(self), weight.as_ref(), bias.as_ref(), eps);
         (y.cast(self.dtype()), stats)
@@ -79,6 +92,10 @@ impl Array {
     /// The gradients of [`Array::norm`]'s result with respect to this array, weight and bias, from its own.
     pub fn norm_grad(&self, kind: Norm, stats: &Array, weight: Option<&Array>, grad: &Array) -> [Array; 3] {
         let wide = |x: &Array| x.cast(stats.dtype());
+        if self.numel() == 0 {
+            let sums = || Array::full(self.shape()[1], 0.0, self.dtype(), self.device());
+            return [self.clone(), sums(), sums()];
+        }
         let weight = weight.map(wide);
         let backend = self.device().backend();
         let (dx, dw, db) = backend.norm_grad(kind, &wide(grad), &wide(self), stats, weight.as_ref());

@@ -46,11 +46,13 @@ type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Til
 ///
 /// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`map!`] does so.
 #[inline(always)]
-pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync) -> Array {
+pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync + Copy) -> Array {
     for_each_tile(x.shape(), [x], x.host::<A>(), &[] as &[bool], cost, &|out: &mut [O], x: &[A], _, tile| {
         vectorized(
             #[inline(always)]
-            || {
+            move || {
+                // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
+                let f = f;
                 for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
                     let at = tile.at[0] as isize + i as isize * tile.outer[0];
                     match tile.inner {
@@ -78,12 +80,14 @@ pub(crate) fn zip<A: Element, B: Element, O: Element>(
     a: &Array,
     b: &Array,
     cost: usize,
-    f: impl Fn(A, B) -> O + Sync,
+    f: impl Fn(A, B) -> O + Sync + Copy,
 ) -> Array {
     for_each_tile(a.shape(), [a, b], a.host(), b.host(), cost, &|out: &mut [O], x: &[A], y: &[B], tile| {
         vectorized(
             #[inline(always)]
-            || {
+            move || {
+                // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
+                let f = f;
                 for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
                     let at = |k: usize| (tile.at[k] as isize + i as isize * tile.outer[k]) as usize;
                     let (i, j) = (at(0), at(1));
@@ -184,7 +188,7 @@ macro_rules! map {
             $x,
             $cost,
             #[inline(always)]
-            |$v: $t| $body,
+            move |$v: $t| $body,
         )
     };
 }
@@ -197,7 +201,7 @@ macro_rules! zip {
             $b,
             $cost,
             #[inline(always)]
-            |$v: $t, $w: $t| $body,
+            move |$v: $t, $w: $t| $body,
         )
     };
 }
@@ -339,7 +343,7 @@ fn unary_i64(op: Unary, x: &Array) -> Array {
 
 /// A kernel for whole runs of f32.
 fn by_runs(x: &Array, cost: usize, kernel: fn(&mut [f32], &[f32])) -> Array {
-    let x = if x.is_contiguous() { x.clone() } else { super::copy(x) };
+    let x = super::contiguous(x);
     let data = x.as_slice::<f32>().expect("it was made contiguous");
     Array::build(x.shape(), |out: &mut [f32]| {
         for_each_slice(out, CHUNK, cost, &|start, out| kernel(out, &data[start..][..out.len()]));

@@ -185,17 +185,29 @@ impl Float for f64 {
         libm::erf(self)
     }
     fn gelu(self) -> f64 {
+        if self == f64::NEG_INFINITY {
+            return -0.0;
+        }
         0.5 * self * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
     }
     fn gelu_slope(self) -> f64 {
+        if self.is_infinite() {
+            return f64::from(self > 0.0);
+        }
         let (x, rate) = (self, 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
         0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2) + rate * x * (-0.5 * x * x).exp()
     }
     fn gelu_tanh(self) -> f64 {
+        if self == f64::NEG_INFINITY {
+            return -0.0;
+        }
         let (x, (scale, cubic)) = (self, TANH_FORM);
         0.5 * x * (1.0 + (scale * (x + cubic * x * x * x)).tanh())
     }
     fn gelu_tanh_slope(self) -> f64 {
+        if self.is_infinite() {
+            return f64::from(self > 0.0);
+        }
         let (x, (scale, cubic)) = (self, TANH_FORM);
         let t = (scale * (x + cubic * x * x * x)).tanh();
         0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * scale * (1.0 + 3.0 * cubic * x * x)

@@ -1,5 +1,6 @@
 //! Picking and placing elements by index, and joining arrays.
 
+use super::contiguous;
 use super::walk::Walk;
 use super::with_dtype;
 use crate::array::Array;
@@ -17,16 +18,11 @@ fn check(index: &[i64], size: usize) -> Result<(), OutOfRange> {
     }
 }
 
-/// The index array's elements, row-major.
-fn flat(index: &Array) -> Array {
-    if index.is_contiguous() { index.clone() } else { super::copy(index) }
-}
-
 pub(crate) fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-    let index = flat(index);
+    let index = contiguous(index);
     let index = index.as_slice::<i64>().expect("it was made contiguous");
     check(index, x.shape()[axis])?;
-    let x = if x.is_contiguous() { x.clone() } else { super::copy(x) };
+    let x = contiguous(x);
     let inner: usize = x.shape()[axis + 1..].iter().product();
     let size = x.shape()[axis] * inner;
     let mut shape = x.shape().to_vec();
@@ -58,7 +54,7 @@ fn still(layout: &Layout, axis: usize, shape: &[usize]) -> Layout {
 }
 
 pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-    let index = flat(index);
+    let index = contiguous(index);
     let places = index.as_slice::<i64>().expect("it was made contiguous");
     check(places, x.shape()[axis])?;
     let stride = x.layout().strides()[axis];
@@ -85,7 +81,7 @@ fn place<T: Element>(
     source: &Array,
     f: impl Fn(T, T) -> T,
 ) -> Result<Array, OutOfRange> {
-    let index = flat(index);
+    let index = contiguous(index);
     let places = index.as_slice::<i64>().expect("it was made contiguous");
     check(places, x.shape()[axis])?;
     let mut out = super::copy(x);
@@ -140,7 +136,7 @@ pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
         let row = out.len() / outer.max(1);
         let mut before = 0;
         for part in parts {
-            let part = if part.is_contiguous() { (*part).clone() } else { super::copy(part) };
+            let part = contiguous(part);
             let len = part.numel() / outer.max(1);
             let data = part.as_slice::<T>().expect("it was made contiguous");
             if len > 0 {

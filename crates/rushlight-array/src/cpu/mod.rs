@@ -94,6 +94,11 @@ fn copy(x: &Array) -> Array {
     with_dtype!(x.dtype(), T => transpose::copy::<T>(x))
 }
 
+/// The array without gaps; itself if it has none.
+fn contiguous(x: &Array) -> Array {
+    if x.is_contiguous() { x.clone() } else { copy(x) }
+}
+
 impl Backend for Cpu {
     fn name(&self) -> &str {
         "cpu"
@@ -105,7 +110,7 @@ impl Backend for Cpu {
 
     fn download(&self, x: &Array) -> HostBuffer {
         let _span = kernel("download", || kernels::traffic(&[x, x]));
-        let x = if x.is_contiguous() { x.clone() } else { copy(x) };
+        let x = contiguous(x);
         with_dtype!(x.dtype(), T => HostBuffer::from_slice(x.as_slice::<T>().expect("it was made contiguous")))
     }
 
@@ -200,7 +205,7 @@ impl Backend for Cpu {
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
         let _span = kernel(kernels::binary(op), || kernels::traffic(&[b, b, b]));
         if !elementwise::assign(op, a, b) {
-            *a = self.binary(op, a, b);
+            *a = elementwise::binary(op, a, b);
         }
     }
 

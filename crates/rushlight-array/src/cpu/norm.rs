@@ -1,9 +1,10 @@
 //! Normalisation of rows: layer norm and RMS norm, forward and backward in one pass each.
 
+use super::contiguous;
 use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
-use super::softmax::with_float;
+use super::softmax::{slice, with_float};
 use super::threads::for_each_slices;
 use crate::array::Array;
 use crate::backend::Norm;
@@ -14,20 +15,6 @@ const BLOCK: usize = 2048;
 
 /// The cost of an element in additions.
 const COST: usize = 4;
-
-fn contiguous(x: &Array) -> Array {
-    if x.is_contiguous() { x.clone() } else { super::copy(x) }
-}
-
-fn slice<T: Float>(x: &Array) -> &[T] {
-    x.as_slice().expect("it was made contiguous")
-}
-
-/// The factor of a row's elements, or 1.
-#[inline(always)]
-fn at<T: Float>(weight: Option<&[T]>, j: usize) -> T {
-    weight.map_or(T::ONE, |weight| weight[j])
-}
 
 /// The normalised rows of `[rows, size]`, and for each row its mean and the inverse of its deviation, `[rows, 2]`.
 pub(crate) fn norm(
@@ -63,7 +50,15 @@ fn norm_rows<T: Float>(
                         let rows = out.chunks_exact_mut(size).zip(x.chunks_exact(size));
                         for ((out, x), stats) in rows.zip(stats.chunks_exact_mut(2)) {
                             let mean = match kind {
-                                Norm::Layer => rows::sum(x) * share,
+                                Norm::Layer => {
+                                    // The product rounds; the mean of the differences is what it missed by. So
+                                    // rows of equal numbers give zeros.
+                                    let near = rows::sum(x) * share;
+                                    for (o, &v) in out.iter_mut().zip(x) {
+                                        *o = v - near;
+                                    }
+                                    near + rows::sum(out) * share
+                                }
                                 Norm::Rms => T::ZERO,
                             };
                             // Two passes over a row in cache: no cancellation.
@@ -72,21 +67,17 @@ fn norm_rows<T: Float>(
                             }
                             let rate = T::ONE / (rows::sum(out) * share + eps).sqrt();
                             (stats[0], stats[1]) = (mean, rate);
-                            match (weight, bias) {
-                                (None, None) => {
-                                    for (o, &v) in out.iter_mut().zip(x) {
-                                        *o = (v - mean) * rate;
-                                    }
+                            for (o, &v) in out.iter_mut().zip(x) {
+                                *o = (v - mean) * rate;
+                            }
+                            if let Some(weight) = weight {
+                                for (o, &w) in out.iter_mut().zip(weight) {
+                                    *o = *o * w;
                                 }
-                                (Some(w), None) => {
-                                    for ((o, &v), &w) in out.iter_mut().zip(x).zip(w) {
-                                        *o = (v - mean) * rate * w;
-                                    }
-                                }
-                                (weight, Some(b)) => {
-                                    for (j, ((o, &v), &b)) in out.iter_mut().zip(x).zip(b).enumerate() {
-                                        *o = ((v - mean) * rate).mul_add(at(weight, j), b);
-                                    }
+                            }
+                            if let Some(bias) = bias {
+                                for (o, &b) in out.iter_mut().zip(bias) {
+                                    *o = *o + b;
                                 }
                             }
                         }
@@ -146,13 +137,15 @@ fn norm_grad_rows<T: Float>(
                                 *db = *db + g;
                             }
                             // The part along the normalised row, which normalising takes out.
-                            for (j, ((o, &x), &g)) in out.iter_mut().zip(x).zip(g).enumerate() {
-                                *o = g * at(weight, j) * (x - mean);
+                            for (o, &g) in out.iter_mut().zip(g) {
+                                *o = g;
                             }
-                            let along = rows::sum(out) * rate * rate * share;
-                            for (j, (o, &g)) in out.iter_mut().zip(g).enumerate() {
-                                *o = g * at(weight, j);
+                            if let Some(weight) = weight {
+                                for (o, &w) in out.iter_mut().zip(weight) {
+                                    *o = *o * w;
+                                }
                             }
+                            let along = rows::sum_of_products(out, x, mean) * rate * rate * share;
                             let level = match kind {
                                 Norm::Layer => rows::sum(out) * share,
                                 Norm::Rms => T::ZERO,

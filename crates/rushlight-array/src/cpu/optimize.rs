@@ -28,15 +28,16 @@ pub(crate) fn sgd_step(step: &SgdStep, w: &mut Array, g: &Array, velocity: Optio
         let [lr, momentum, fresh, decay] =
             [step.lr, step.momentum, 1.0 - step.dampening, step.weight_decay].map(T::from_f64);
         let sign = T::from_f64(if step.maximize { -1.0 } else { 1.0 });
-        let decayed = |w: T, g: T| if step.weight_decay == 0.0 { sign * g } else { sign * g + decay * w };
+        let (decays, first, nesterov) = (step.weight_decay != 0.0, step.first, step.nesterov);
         let Some(velocity) = velocity else {
             for_each_slices([w], [CHUNK], 2, &|chunk, [w]| {
-                let g = &g[chunk * CHUNK..];
+                let g = &g[chunk * CHUNK..][..w.len()];
                 vectorized(
                     #[inline(always)]
-                    || {
+                    move || {
                         for (w, &g) in w.iter_mut().zip(g) {
-                            *w = *w - lr * decayed(*w, g);
+                            let g = if decays { sign * g + decay * *w } else { sign * g };
+                            *w = *w - lr * g;
                         }
                     },
                 );
@@ -44,14 +45,14 @@ pub(crate) fn sgd_step(step: &SgdStep, w: &mut Array, g: &Array, velocity: Optio
             return;
         };
         for_each_slices([w, velocity], [CHUNK; 2], 4, &|chunk, [w, v]| {
-            let g = &g[chunk * CHUNK..];
+            let g = &g[chunk * CHUNK..][..w.len()];
             vectorized(
                 #[inline(always)]
-                || {
+                move || {
                     for ((w, &g), v) in w.iter_mut().zip(g).zip(v) {
-                        let g = decayed(*w, g);
-                        *v = if step.first { g } else { momentum * *v + fresh * g };
-                        *w = *w - lr * if step.nesterov { g + momentum * *v } else { *v };
+                        let g = if decays { sign * g + decay * *w } else { sign * g };
+                        *v = if first { g } else { momentum * *v + fresh * g };
+                        *w = *w - lr * if nesterov { g + momentum * *v } else { *v };
                     }
                 },
             );
@@ -75,14 +76,14 @@ pub(crate) fn adam_step(step: &AdamStep, w: &mut Array, g: &Array, m: &mut Array
             [step.beta1, 1.0 - step.beta1, step.beta2, 1.0 - step.beta2, step.weight_decay].map(T::from_f64);
         let g = g.as_slice::<T>().expect("it was made contiguous");
         let outs = [w.make_mut::<T>(), m.make_mut::<T>(), v.make_mut::<T>()];
-        let scale = T::ONE / root;
+        let (scale, decays) = (T::ONE / root, step.weight_decay != 0.0);
         for_each_slices(outs, [CHUNK; 3], 12, &|chunk, [w, m, v]| {
-            let g = &g[chunk * CHUNK..];
+            let g = &g[chunk * CHUNK..][..w.len()];
             vectorized(
                 #[inline(always)]
-                || {
+                move || {
                     for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-                        let g = if step.weight_decay == 0.0 { g } else { g + decay * *w };
+                        let g = if decays { g + decay * *w } else { g };
                         *m = keep_m * *m + take_m * g;
                         *v = keep_v * *v + take_v * g * g;
                         *w = *w - rate * *m / (v.sqrt() * scale + eps);

@@ -78,7 +78,7 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
     let [step] = walk.inner();
     let mut total = F::START;
     walk.rows(start, end, &mut |row| {
-        let mut at = (offset + row.at[0]) as isize;
+        let mut at = offset.wrapping_add(row.at[0]) as isize;
         for _ in 0..row.len {
             total = F::fold(total, data[at as usize]);
             at += step;
@@ -211,7 +211,7 @@ fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
                 *o = if inner.inner() == [1] && inner.is_one_row() {
                     run::<T, F>(&data[at..at + count])
                 } else {
-                    strided::<T, F>(data, &inner, at - base, 0, count)
+                    strided::<T, F>(data, &inner, at.wrapping_sub(base), 0, count)
                 };
             }
         });

@@ -100,3 +100,23 @@ pub(super) fn max<T: Float>(x: &[T]) -> T {
         |a, b| if b > a { b } else { a },
     )
 }
+
+/// The sum of `a (b - shift)` over two runs of one length.
+#[inline(always)]
+pub(super) fn sum_of_products<T: Float>(a: &[T], b: &[T], shift: T) -> T {
+    let mut total = T::ZERO;
+    for (a, b) in a.chunks(LEAF).zip(b.chunks(LEAF)) {
+        let mut lanes = [T::ZERO; LANES];
+        let (mut xs, mut ys) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+        for (x, y) in (&mut xs).zip(&mut ys) {
+            for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+                *lane = x.mul_add(y - shift, *lane);
+            }
+        }
+        for (lane, (&x, &y)) in lanes.iter_mut().zip(xs.remainder().iter().zip(ys.remainder())) {
+            *lane = x.mul_add(y - shift, *lane);
+        }
+        total = total + sum(&lanes);
+    }
+    total
+}

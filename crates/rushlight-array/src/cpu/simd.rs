@@ -5,7 +5,7 @@
 //! inlined into it (`#[inline(always)]`, also on closures), or it stays code of the baseline.
 //!
 //! All levels give the same bits: the loops fix the order of every sum, and `mul_add` rounds once everywhere
-//! (without an FMA unit by a slow call; such machines are old).
+//! (without an FMA unit by a slow call; such machines are old, and there matrix products round twice).
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -37,12 +37,23 @@ pub fn simd_level() -> SimdLevel {
         2 => SimdLevel::Avx2,
         3 => SimdLevel::Avx512,
         _ => {
-            let wanted = match std::env::var("RUSHLIGHT_SIMD").as_deref() {
-                Ok("portable") => SimdLevel::Portable,
-                Ok("avx2") => SimdLevel::Avx2,
-                _ => SimdLevel::Avx512,
-            };
-            set_simd_level(wanted)
+            // What another thread may have set meanwhile stays.
+            let first = level_of(std::env::var("RUSHLIGHT_SIMD").ok().as_deref()).min(best());
+            let _ = LEVEL.compare_exchange(0, first as u8, Ordering::Relaxed, Ordering::Relaxed);
+            simd_level()
+        }
+    }
+}
+
+/// The level that the variable names; all, if it is not set.
+fn level_of(text: Option<&str>) -> SimdLevel {
+    match text {
+        Some("portable") => SimdLevel::Portable,
+        Some("avx2") => SimdLevel::Avx2,
+        Some("avx512") | None => SimdLevel::Avx512,
+        Some(other) => {
+            eprintln!("rushlight: RUSHLIGHT_SIMD is '{other}', which is none of portable, avx2 and avx512");
+            SimdLevel::Avx512
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Rows are often short (ten classes), and then loops over a row are not worth vector code. So rows come in
 //! blocks: what differs from row to row is done row by row, and the exponentials over the whole block.
 
+use super::contiguous;
 use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
@@ -16,12 +17,8 @@ const BLOCK: usize = 2048;
 /// The cost of an element in additions, most of it the exponential.
 const COST: usize = 8;
 
-/// The elements of an array in row-major order, and the array that holds them.
-fn contiguous(x: &Array) -> Array {
-    if x.is_contiguous() { x.clone() } else { super::copy(x) }
-}
-
-fn slice<T: Float>(x: &Array) -> &[T] {
+/// The elements of an array that lies without gaps.
+pub(super) fn slice<T: Float>(x: &Array) -> &[T] {
     x.as_slice().expect("it was made contiguous")
 }
 

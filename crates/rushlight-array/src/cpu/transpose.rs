@@ -45,11 +45,11 @@ fn turn<T: Element>(out: &mut [T], x: &[T], tile: Tile<1>) {
         return;
     }
     let step = step as usize;
-    // Whatever the layout, nothing outside of the two slices is touched.
-    assert!(
-        out.len() == rows * len && at + (len - 1) * step + rows <= x.len(),
-        "a copy would leave its array"
-    );
+    // Whatever the layout, nothing outside of the two slices is touched. In checked steps: a stride of 2^61 would wrap
+    // around to a small number.
+    let end = (len - 1).checked_mul(step).and_then(|last| last.checked_add(at)?.checked_add(rows));
+    let inside = out.len() == rows * len && end.is_some_and(|end| end <= x.len());
+    assert!(inside, "a copy would leave its array");
     let x = &x[at..];
     match (simd_level(), size_of::<T>()) {
         #[cfg(target_arch = "x86_64")]
@@ -84,34 +84,74 @@ fn squares<T: Element>(out: &mut [T], x: &[T], rows: usize, len: usize, step: us
 mod x86 {
     use std::arch::x86_64::*;
 
-    /// `out[r][c] = x[c][r]` for `rows x len` elements of 4 bytes; rows of `x` are `step` apart.
-    ///
-    /// # Safety
-    /// The machine has AVX-512 F; `out` has `rows * len` elements and `x` has `(len - 1) * step + rows`.
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn squares_of_16(out: *mut f32, x: *const f32, rows: usize, len: usize, step: usize) {
-        let mask = |left: usize| if left >= 16 { !0u16 } else { (1 << left) - 1 };
-        for i in (0..rows).step_by(16) {
-            let (height, in_rows) = ((rows - i).min(16), mask(rows - i));
-            for j in (0..len).step_by(16) {
-                let (width, in_columns) = ((len - j).min(16), mask(len - j));
-                let mut square = [_mm512_setzero_ps(); 16];
-                for (c, lane) in square.iter_mut().enumerate() {
-                    if c < width {
-                        // SAFETY: row j + c of x, elements i.. as far as there are rows: inside x.
-                        *lane = unsafe { _mm512_maskz_loadu_ps(in_rows, x.add((j + c) * step + i)) };
-                    }
-                }
-                let square = turn_16(square);
-                for (r, lane) in square.iter().enumerate() {
-                    if r < height {
-                        // SAFETY: row i + r of out, columns j.. as far as there are some: inside out.
-                        unsafe { _mm512_mask_storeu_ps(out.add((i + r) * len + j), in_columns, *lane) };
+    /// Defines `out[r][c] = x[c][r]` for `rows x len` elements, rows of `x` `step` apart, by squares of so many.
+    macro_rules! squares {
+        ($name:ident, $t:ty, $side:literal, $mask:ty, $turn:ident, $zero:ident, $load:ident, $load_some:ident,
+         $store:ident, $store_some:ident) => {
+            /// # Safety
+            /// The machine has AVX-512 F; `out` has `rows * len` elements and `x` has `(len - 1) * step + rows`.
+            #[target_feature(enable = "avx512f")]
+            pub(super) unsafe fn $name(out: *mut $t, x: *const $t, rows: usize, len: usize, step: usize) {
+                const SIDE: usize = $side;
+                let mask = |left: usize| if left >= SIDE { <$mask>::MAX } else { (1 << left) - 1 };
+                for i in (0..rows).step_by(SIDE) {
+                    let (height, in_rows) = ((rows - i).min(SIDE), mask(rows - i));
+                    for j in (0..len).step_by(SIDE) {
+                        let (width, in_columns) = ((len - j).min(SIDE), mask(len - j));
+                        // Where the square begins on both sides; the two are in bounds, and so is what follows as far
+                        // as there are rows and columns.
+                        let (from, to) = (x.wrapping_add(j * step + i), out.wrapping_add(i * len + j));
+                        let mut square = [$zero(); SIDE];
+                        if height == SIDE && width == SIDE {
+                            for c in 0..SIDE {
+                                // SAFETY: a whole square lies inside x.
+                                square[c] = unsafe { $load(from.add(c * step)) };
+                            }
+                            square = $turn(square);
+                            for r in 0..SIDE {
+                                // SAFETY: and inside out.
+                                unsafe { $store(to.add(r * len), square[r]) };
+                            }
+                            continue;
+                        }
+                        for (c, lanes) in square.iter_mut().enumerate().take(width) {
+                            // SAFETY: row j + c of x, elements i.. as far as there are rows.
+                            *lanes = unsafe { $load_some(in_rows, from.add(c * step)) };
+                        }
+                        square = $turn(square);
+                        for (r, lanes) in square.iter().enumerate().take(height) {
+                            // SAFETY: row i + r of out, columns j.. as far as there are some.
+                            unsafe { $store_some(to.add(r * len), in_columns, *lanes) };
+                        }
                     }
                 }
             }
-        }
+        };
     }
+    squares!(
+        squares_of_16,
+        f32,
+        16,
+        u16,
+        turn_16,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_maskz_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_mask_storeu_ps
+    );
+    squares!(
+        squares_of_8,
+        f64,
+        8,
+        u8,
+        turn_8,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_maskz_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_mask_storeu_pd
+    );
 
     /// A square of 16 x 16: pairs, then fours within each quarter of a register, then the quarters.
     #[target_feature(enable = "avx512f")]
@@ -143,35 +183,6 @@ mod x86 {
         out
     }
 
-    /// As [`squares_of_16`], for elements of 8 bytes.
-    ///
-    /// # Safety
-    /// As there.
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn squares_of_8(out: *mut f64, x: *const f64, rows: usize, len: usize, step: usize) {
-        let mask = |left: usize| if left >= 8 { !0u8 } else { (1 << left) - 1 };
-        for i in (0..rows).step_by(8) {
-            let (height, in_rows) = ((rows - i).min(8), mask(rows - i));
-            for j in (0..len).step_by(8) {
-                let (width, in_columns) = ((len - j).min(8), mask(len - j));
-                let mut square = [_mm512_setzero_pd(); 8];
-                for (c, lane) in square.iter_mut().enumerate() {
-                    if c < width {
-                        // SAFETY: row j + c of x, elements i.. as far as there are rows: inside x.
-                        *lane = unsafe { _mm512_maskz_loadu_pd(in_rows, x.add((j + c) * step + i)) };
-                    }
-                }
-                let square = turn_8(square);
-                for (r, lane) in square.iter().enumerate() {
-                    if r < height {
-                        // SAFETY: row i + r of out, columns j.. as far as there are some: inside out.
-                        unsafe { _mm512_mask_storeu_pd(out.add((i + r) * len + j), in_columns, *lane) };
-                    }
-                }
-            }
-        }
-    }
-
     #[target_feature(enable = "avx512f")]
     #[inline]
     fn turn_8(r: [__m512d; 8]) -> [__m512d; 8] {
@@ -200,6 +211,15 @@ mod tests {
     use super::*;
     use crate::cpu::simd::set_simd_level;
     use crate::dtype::DType;
+    use crate::layout::Layout;
+
+    #[test]
+    #[should_panic(expected = "a copy would leave its array")]
+    fn a_stride_that_wraps_around_does_not_leave_the_block() {
+        let layout = Layout::contiguous([9, 1 << 60]).slice("x", 1, 0, 16, 1).transpose(0, 1);
+        let (block, _) = Array::ones(64, DType::F32).into_parts();
+        Array::from_parts(block, layout).contiguous();
+    }
 
     #[test]
     fn turned_copies_are_right_at_every_size_and_level() {

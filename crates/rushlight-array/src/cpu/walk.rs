@@ -46,8 +46,9 @@ impl<const N: usize> Walk<N> {
                 continue;
             }
             let merges = walk.shape.last().is_some()
-                && (0..N)
-                    .all(|k| walk.strides[k].last() == Some(&(layouts[k].strides()[axis] * size as isize)));
+                && (0..N).all(|k| {
+                    walk.strides[k].last() == Some(&layouts[k].strides()[axis].wrapping_mul(size as isize))
+                });
             if merges {
                 *walk.shape.last_mut().expect("there is one to merge with") *= size;
             } else {

@@ -86,7 +86,8 @@ impl Op for Linear {
         if x.rank() == 2 {
             return x.linear(weight, bias, self.relu);
         }
-        let rows = x.reshape([-1, x.shape()[x.rank() - 1] as isize]).linear(weight, bias, self.relu);
+        let (count, features) = rows_of(x.shape());
+        let rows = x.reshape([count, features]).linear(weight, bias, self.relu);
         let mut shape = x.shape().to_vec();
         *shape.last_mut().expect("checked above") = out;
         rows.reshape(shape.as_slice())
@@ -107,9 +108,8 @@ impl Op for Linear {
         }
         give.to(0, || grad.matmul(&saved.input(1)));
         let rows = |x: &Tensor| {
-            let last = *x.shape().last().expect("linear has at least one dim");
-            let rows = x.numel().checked_div(last).unwrap_or(0);
-            x.reshape([rows, last])
+            let (count, size) = rows_of(&x.shape());
+            x.reshape([count, size])
         };
         give.to(1, || rows(grad).t().matmul(&rows(&saved.input(0))));
         if saved.len() > 2 {
@@ -119,6 +119,12 @@ impl Op for Linear {
     fn grad_fn(&self) -> String {
         self.grad_fn.to_string()
     }
+}
+
+/// The number of rows along the last dim, and their length.
+fn rows_of(shape: &[usize]) -> (usize, usize) {
+    let (last, leading) = shape.split_last().expect("linear has at least one dim");
+    (leading.iter().product(), *last)
 }
 
 #[track_caller]

@@ -30,7 +30,11 @@ impl NormOp {
         let rows = |x: &Tensor| x.reshape([count, size]);
         let (g, x) = (rows(grad), rows(&x));
         let centred = match self.kind {
-            Norm::Layer => &x - x.mean_dim(1, true),
+            Norm::Layer => {
+                // Twice, as in the kernel: the first mean is rounded.
+                let near = &x - x.mean_dim(1, true);
+                &near - near.mean_dim(1, true)
+            }
             Norm::Rms => x,
         };
         let rate = ((&centred * &centred).mean_dim(1, true) + self.eps).powf(-0.5);
@@ -65,10 +69,6 @@ impl Op for NormOp {
     }
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         let x = inputs[0];
-        if x.numel() == 0 {
-            self.stats = Some(Array::zeros([x.numel() / self.size.max(1), 2], x.dtype().compute()));
-            return x.clone();
-        }
         let flat = |x: &Array| x.reshape([self.size]);
         let weight = self.has_weight.then(|| flat(inputs[1]));
         let bias = inputs.get(1 + usize::from(self.has_weight)).map(|bias| flat(bias));

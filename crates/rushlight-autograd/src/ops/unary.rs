@@ -340,7 +340,8 @@ impl Tensor {
     }
 
     /// x times the probability that a normal number is below x: PyTorch's `gelu` with `approximate="none"`
-    /// (Hendrycks & Gimpel, "Gaussian error linear units", 2016).
+    /// (Hendrycks & Gimpel, "Gaussian error linear units", 2016). At minus infinity it is its limit, 0, where PyTorch
+    /// gives NaN.
     #[track_caller]
     pub fn gelu(&self) -> Tensor {
         Tensor::apply(GeluOp(Gelu::Exact), &[self])

@@ -39,7 +39,7 @@ fn matmul_as<T: Product>(a: &Array, b: &Array) -> Array {
     })
 }
 
-/// `x W^T + b`, with negative results made zero if `relu`: `[..., in] x [out, in] + [out] -> [..., out]`.
+/// `x W^T + b`, with negative results made zero if `relu`: `[N, in] x [out, in] + [out] -> [N, out]`.
 ///
 /// The bits are those of a product, an addition and a `relu` after each other.
 pub(crate) fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
@@ -52,22 +52,12 @@ pub(crate) fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool
 }
 
 fn linear_as<T: Product>(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
-    let (last, features) = (x.rank() - 1, weight.shape()[0]);
-    let mut shape = x.shape().clone();
-    shape.dims_mut()[last] = features;
+    assert!(x.rank() == 2, "linear: the kernel takes rows [N, in], not {:?}", x.shape());
+    let shape = [x.shape()[0], weight.shape()[0]];
     let bias = bias.map(Array::contiguous);
-    let rows = x.shape()[..last].iter().product();
-    let copy;
-    let x = match Operand::<T>::rows_of(x, rows) {
-        Some(rows) => rows,
-        None => {
-            copy = x.contiguous();
-            Operand::rows_of(&copy, rows).expect("rows without gaps")
-        }
-    };
     Array::build(shape, |out: &mut [T]| {
         let bias = bias.as_ref().map(|bias| bias.as_slice::<T>().expect("it was made contiguous"));
-        multiply(&x, &Operand::new(weight).t(), out, &Epilogue { bias, relu });
+        multiply(&Operand::new(x), &Operand::new(weight).t(), out, &Epilogue { bias, relu });
     })
 }
 
@@ -92,28 +82,6 @@ impl<'a, T: Product> Operand<'a, T> {
             column_stride: strides[batch + 1],
         };
         Operand { first, sizes: &sizes[..batch], strides: &strides[..batch] }
-    }
-
-    /// All rows of an array as one matrix, if they are equally far apart.
-    fn rows_of(x: &'a Array, rows: usize) -> Option<Self> {
-        let last = x.rank() - 1;
-        let (sizes, strides) = (&x.shape()[..], x.layout().strides());
-        let mut row_stride = 0;
-        let mut inner = 1;
-        for (&size, &stride) in sizes[..last].iter().zip(strides).rev() {
-            if size != 1 {
-                if inner == 1 {
-                    row_stride = stride;
-                } else if stride != row_stride * inner as isize {
-                    return None;
-                }
-                inner *= size;
-            }
-        }
-        let (columns, column_stride) = (sizes[last], strides[last]);
-        let first =
-            Matrix { data: x.host(), at: x.layout().offset(), rows, columns, row_stride, column_stride };
-        Some(Operand { first, sizes: &[], strides: &[] })
     }
 
     fn t(self) -> Self {

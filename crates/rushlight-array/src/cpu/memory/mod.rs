@@ -45,7 +45,8 @@ impl HostBuffer {
     /// A block of zeros.
     ///
     /// # Panics
-    /// If it would be larger than `isize::MAX` bytes.
+    /// If it would be larger than `isize::MAX` bytes. Where the system refuses a smaller one, the process ends, as with
+    /// any other allocation in Rust.
     #[track_caller]
     pub fn new(dtype: DType, len: usize) -> Self {
         let (bytes, mut obtained) = Self::obtain(dtype, len);
@@ -69,7 +70,8 @@ impl HostBuffer {
     /// ```
     ///
     /// # Panics
-    /// If it would be larger than `isize::MAX` bytes.
+    /// If it would be larger than `isize::MAX` bytes. Where the system refuses a smaller one, the process ends, as with
+    /// any other allocation in Rust.
     #[track_caller]
     pub fn scratch(dtype: DType, len: usize) -> Self {
         let (bytes, mut obtained) = Self::obtain(dtype, len);

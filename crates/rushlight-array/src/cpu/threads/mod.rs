@@ -32,9 +32,10 @@ thread_local! {
 pub fn num_threads() -> usize {
     match NUM_THREADS.load(Ordering::Relaxed) {
         0 => {
+            // What another thread may have set meanwhile stays.
             let n = threads_of(std::env::var("RUSHLIGHT_NUM_THREADS").ok().as_deref());
-            NUM_THREADS.store(n, Ordering::Relaxed);
-            n
+            let _ = NUM_THREADS.compare_exchange(0, n, Ordering::Relaxed, Ordering::Relaxed);
+            num_threads()
         }
         n => n,
     }

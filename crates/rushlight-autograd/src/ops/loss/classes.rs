@@ -69,7 +69,8 @@ impl CrossEntropy {
             Reduction::None => grad.clone(),
         };
         match &self.counts {
-            Some(counts) => grads * Tensor::constant(counts.cast(grad.dtype())),
+            // Chosen, not multiplied: an infinite gradient of an ignored row must not turn into NaN.
+            Some(counts) => where_(&counts.clone().into(), &grads, &grads.zeros_like()),
             None => grads,
         }
     }
