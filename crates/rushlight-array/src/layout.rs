@@ -38,6 +38,12 @@ impl Layout {
         let shape = shape.into();
         // What follows cannot overflow then; where a size is 0, no stride is ever used.
         let _ = shape.numel();
+        Layout::of_counted(shape)
+    }
+
+    /// [`Layout::contiguous`] of a shape whose elements were counted.
+    #[inline]
+    pub(crate) fn of_counted(shape: Shape) -> Self {
         let mut strides: Short<isize> = Short::filled(1, shape.len());
         for i in (1..shape.len()).rev() {
             strides[i - 1] = strides[i].wrapping_mul(shape[i].max(1) as isize);

@@ -2,7 +2,6 @@ use crate::hooks::{GradHook, Hooks};
 use crate::op::Op;
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Shape};
-use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -39,13 +38,14 @@ pub(crate) struct Input {
     pub(crate) dtype: DType,
 }
 
-pub(crate) type Arrays = SmallVec<[Array; 3]>;
+/// Lists on the heap: a node is moved some times before it rests, and most lists are short or empty.
+pub(crate) type Arrays = Vec<Array>;
 
 /// A recorded operation: what backward needs, and nothing of the result that it does not.
 pub(crate) struct Node {
     pub(crate) id: u64,
     pub(crate) op: Box<dyn Op>,
-    pub(crate) inputs: SmallVec<[Input; 3]>,
+    pub(crate) inputs: Vec<Input>,
     /// What the op asked to save; `None` once a backward pass has freed it.
     saved: Mutex<Option<Arrays>>,
     extras: OnceLock<Extras>,
@@ -61,7 +61,7 @@ pub(crate) struct Extras {
 }
 
 impl Node {
-    pub(crate) fn new(op: Box<dyn Op>, inputs: SmallVec<[Input; 3]>, saved: Arrays) -> Self {
+    pub(crate) fn new(op: Box<dyn Op>, inputs: Vec<Input>, saved: Arrays) -> Self {
         Node { id: next_id(), op, inputs, saved: Mutex::new(Some(saved)), extras: OnceLock::new() }
     }
 
@@ -94,7 +94,7 @@ impl Drop for Node {
     /// the stack.
     fn drop(&mut self) {
         let mut open: Vec<Arc<Node>> = Vec::new();
-        let take = |inputs: &mut SmallVec<[Input; 3]>, open: &mut Vec<Arc<Node>>| {
+        let take = |inputs: &mut Vec<Input>, open: &mut Vec<Arc<Node>>| {
             for input in inputs.drain(..) {
                 if let Some(Edge::Node(node)) = input.edge {
                     open.push(node);

@@ -316,8 +316,8 @@ impl Tensor {
         }
         let saves = op.saves();
         let mut saved = Arrays::new();
-        let mut places: SmallVec<[Input; 3]> = SmallVec::with_capacity(inputs.len());
-        for (i, (tensor, value)) in inputs.iter().zip(values).enumerate() {
+        let mut places = Vec::with_capacity(inputs.len());
+        for (i, (tensor, value)) in inputs.iter().zip(values.drain(..)).enumerate() {
             let array = value.get();
             places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
             if saves.has_input(i) {

@@ -2,7 +2,7 @@ use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::AdamStep;
 use rushlight_array::profile::{Work, span_of};
-use rushlight_autograd::{Tensor, no_grad};
+use rushlight_autograd::{GradModeGuard, Tensor};
 
 /// Adam: PyTorch's `torch.optim.Adam` (Kingma & Ba, "Adam: a method for stochastic optimization", 2015).
 ///
@@ -80,6 +80,7 @@ impl Optimizer for Adam {
 
     fn step(&mut self) {
         let _span = span_of("Adam", "step", Work::default);
+        let _mode = GradModeGuard::no_grad();
         for (parameter, state) in self.parameters.iter().zip(&mut self.states) {
             let Some(grad) = parameter.grad() else { continue };
             let grad = grad.array();
@@ -89,11 +90,9 @@ impl Optimizer for Adam {
             follow(&mut state.square, &grad);
             state.step += 1;
             let step = AdamStep { step: state.step, ..self.options };
-            no_grad(|| {
-                parameter.update(|w| {
-                    let device = w.device().clone();
-                    device.backend().adam_step(&step, w, &grad, &mut state.mean, &mut state.square);
-                });
+            parameter.update(|w| {
+                let device = w.device().clone();
+                device.backend().adam_step(&step, w, &grad, &mut state.mean, &mut state.square);
             });
         }
     }

@@ -2,7 +2,7 @@ use crate::{IntoParameters, Optimizer, checked, follow};
 use rushlight_array::Array;
 use rushlight_array::backend::SgdStep;
 use rushlight_array::profile::{Work, span_of};
-use rushlight_autograd::{Tensor, no_grad};
+use rushlight_autograd::{GradModeGuard, Tensor};
 
 /// Stochastic gradient descent, with momentum and weight decay if wanted: PyTorch's `torch.optim.SGD`.
 ///
@@ -102,6 +102,7 @@ impl Optimizer for SGD {
             options.momentum,
             options.dampening
         );
+        let _mode = GradModeGuard::no_grad();
         for (parameter, velocity) in self.parameters.iter().zip(&mut self.velocities) {
             let Some(grad) = parameter.grad() else { continue };
             let grad = grad.array();
@@ -113,11 +114,9 @@ impl Optimizer for SGD {
             if let Some(velocity) = velocity {
                 follow(velocity, &grad);
             }
-            no_grad(|| {
-                parameter.update(|w| {
-                    let device = w.device().clone();
-                    device.backend().sgd_step(&step, w, &grad, velocity.as_mut());
-                });
+            parameter.update(|w| {
+                let device = w.device().clone();
+                device.backend().sgd_step(&step, w, &grad, velocity.as_mut());
             });
         }
     }

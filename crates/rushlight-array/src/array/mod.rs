@@ -76,7 +76,7 @@ impl Array {
     fn over(buffer: HostBuffer, shape: Shape) -> Self {
         let (dtype, len) = (buffer.dtype(), buffer.len());
         let storage = Arc::new(Storage::new(Buffer::Host(buffer), dtype, len, Device::cpu()));
-        Array { storage, layout: Layout::contiguous(shape) }
+        Array { storage, layout: Layout::of_counted(shape) }
     }
 
     /// A row-major array on the CPU whose elements `write` fills in, every one: what stands there before is arbitrary.

@@ -54,18 +54,24 @@ fn norm_rows<T: Float>(
                                     // The product rounds; the mean of the differences is what it missed by. So
                                     // rows of equal numbers give zeros.
                                     let near = rows::sum(x) * share;
-                                    for (o, &v) in out.iter_mut().zip(x) {
-                                        *o = v - near;
-                                    }
-                                    near + rows::sum(out) * share
+                                    let missed = rows::sum_of_products(
+                                        x,
+                                        x,
+                                        #[inline(always)]
+                                        |v, _| (v - near, T::ONE),
+                                    );
+                                    near + missed * share
                                 }
                                 Norm::Rms => T::ZERO,
                             };
-                            // Two passes over a row in cache: no cancellation.
-                            for (o, &v) in out.iter_mut().zip(x) {
-                                *o = (v - mean) * (v - mean);
-                            }
-                            let rate = T::ONE / (rows::sum(out) * share + eps).sqrt();
+                            // Another pass over a row in cache: no cancellation.
+                            let square = rows::sum_of_products(
+                                x,
+                                x,
+                                #[inline(always)]
+                                |v, w| (v - mean, w - mean),
+                            );
+                            let rate = T::ONE / (square * share + eps).sqrt();
                             (stats[0], stats[1]) = (mean, rate);
                             for (o, &v) in out.iter_mut().zip(x) {
                                 *o = (v - mean) * rate;
@@ -145,7 +151,14 @@ fn norm_grad_rows<T: Float>(
                                     *o = *o * w;
                                 }
                             }
-                            let along = rows::sum_of_products(out, x, mean) * rate * rate * share;
+                            let along = rows::sum_of_products(
+                                out,
+                                x,
+                                #[inline(always)]
+                                |g, x| (g, x - mean),
+                            ) * rate
+                                * rate
+                                * share;
                             let level = match kind {
                                 Norm::Layer => rows::sum(out) * share,
                                 Norm::Rms => T::ZERO,

@@ -167,6 +167,9 @@ fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
         return Array::build(shape, |out: &mut [T]| out.fill(F::START));
     }
     Array::build(shape, |out: &mut [T]| match blocks(x, axes) {
+        Some([1, count, 1]) if count <= PART => {
+            out[0] = run::<T, F>(x.as_slice::<T>().expect("it is contiguous"));
+        }
         Some([1, count, 1]) => {
             let walk = Walk::new([x.layout()]);
             out[0] = whole::<T, F>(x.host(), &walk, count, x.layout().offset());
@@ -218,12 +221,14 @@ fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
     });
 }
 
+/// The elements of such a chunk.
+const PART: usize = 1 << 15;
+
 /// One result from everything: chunks of a fixed size by all threads, then a tree over the chunks.
 fn whole<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, count: usize, base: usize) -> T {
-    const CHUNK: usize = 1 << 15;
-    let mut parts = vec![F::START; count.div_ceil(CHUNK)];
-    for_each_slice(&mut parts, 1, CHUNK.min(count), &|i, part| {
-        let (start, end) = (i * CHUNK, count.min((i + 1) * CHUNK));
+    let mut parts = vec![F::START; count.div_ceil(PART)];
+    for_each_slice(&mut parts, 1, PART.min(count), &|i, part| {
+        let (start, end) = (i * PART, count.min((i + 1) * PART));
         part[0] = match walk.inner() {
             [1] if walk.is_one_row() => run::<T, F>(&data[base + start..base + end]),
             _ => strided::<T, F>(data, walk, 0, start, end),

@@ -101,20 +101,22 @@ pub(super) fn max<T: Float>(x: &[T]) -> T {
     )
 }
 
-/// The sum of `a (b - shift)` over two runs of one length.
+/// The sum of the products of the two numbers that `f` makes of each pair of elements of two runs.
 #[inline(always)]
-pub(super) fn sum_of_products<T: Float>(a: &[T], b: &[T], shift: T) -> T {
+pub(super) fn sum_of_products<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) -> T {
     let mut total = T::ZERO;
     for (a, b) in a.chunks(LEAF).zip(b.chunks(LEAF)) {
         let mut lanes = [T::ZERO; LANES];
         let (mut xs, mut ys) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
         for (x, y) in (&mut xs).zip(&mut ys) {
             for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-                *lane = x.mul_add(y - shift, *lane);
+                let (x, y) = f(x, y);
+                *lane = x.mul_add(y, *lane);
             }
         }
         for (lane, (&x, &y)) in lanes.iter_mut().zip(xs.remainder().iter().zip(ys.remainder())) {
-            *lane = x.mul_add(y - shift, *lane);
+            let (x, y) = f(x, y);
+            *lane = x.mul_add(y, *lane);
         }
         total = total + sum(&lanes);
     }

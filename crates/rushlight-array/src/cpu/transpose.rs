@@ -162,12 +162,16 @@ mod x86 {
             pairs[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
             pairs[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
         }
-        let pairs = pairs.map(|v| _mm512_castps_pd(v));
+        // A loop: a closure for `map` would not be compiled for these registers.
+        let mut halves = [_mm512_setzero_pd(); 16];
+        for i in 0..16 {
+            halves[i] = _mm512_castps_pd(pairs[i]);
+        }
         for i in (0..16).step_by(4) {
-            fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(pairs[i], pairs[i + 2]));
-            fours[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(pairs[i], pairs[i + 2]));
-            fours[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(pairs[i + 1], pairs[i + 3]));
-            fours[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(pairs[i + 1], pairs[i + 3]));
+            fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(halves[i], halves[i + 2]));
+            fours[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(halves[i], halves[i + 2]));
+            fours[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(halves[i + 1], halves[i + 3]));
+            fours[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(halves[i + 1], halves[i + 3]));
         }
         for j in 0..4 {
             // Quarter q of fours[4 i + j] holds column 4 q + j of rows 4 i .. 4 i + 4.

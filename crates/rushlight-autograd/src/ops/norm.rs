@@ -6,6 +6,7 @@ use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::backend::Norm;
 use rushlight_array::{Array, fail};
+use std::borrow::Cow;
 
 /// Inputs are `x`, then weight and bias where there are such.
 #[derive(Debug)]
@@ -19,8 +20,15 @@ struct NormOp {
 }
 
 impl NormOp {
-    fn rows(&self, x: &Array) -> Array {
-        x.reshape([x.numel() / self.size.max(1), self.size])
+    fn rows<'a>(&self, x: &'a Array) -> Cow<'a, Array> {
+        match *x.shape() == [x.shape()[0], self.size] {
+            true => Cow::Borrowed(x),
+            false => Cow::Owned(x.reshape([x.numel() / self.size.max(1), self.size])),
+        }
+    }
+
+    fn flat<'a>(&self, x: &'a Array) -> Cow<'a, Array> {
+        if x.rank() == 1 { Cow::Borrowed(x) } else { Cow::Owned(x.reshape([self.size])) }
     }
 
     /// The rule in operations that have rules of their own, for derivatives of the gradients.
@@ -69,12 +77,11 @@ impl Op for NormOp {
     }
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         let x = inputs[0];
-        let flat = |x: &Array| x.reshape([self.size]);
-        let weight = self.has_weight.then(|| flat(inputs[1]));
-        let bias = inputs.get(1 + usize::from(self.has_weight)).map(|bias| flat(bias));
-        let (y, stats) = self.rows(x).norm(self.kind, weight.as_ref(), bias.as_ref(), self.eps);
+        let weight = self.has_weight.then(|| self.flat(inputs[1]));
+        let bias = inputs.get(1 + usize::from(self.has_weight)).map(|bias| self.flat(bias));
+        let (y, stats) = self.rows(x).norm(self.kind, weight.as_deref(), bias.as_deref(), self.eps);
         self.stats = Some(stats);
-        y.reshape(x.shape())
+        if y.shape() == x.shape() { y } else { y.reshape(x.shape()) }
     }
     fn saves(&self) -> Saves {
         Saves::first(1 + u32::from(self.has_weight))
@@ -86,17 +93,21 @@ impl Op for NormOp {
         if is_grad_enabled() || saved.shape(0).numel() == 0 {
             return self.recorded(saved, grad, give);
         }
-        let weight = self.has_weight.then(|| saved.input(1).array().reshape([self.size]));
-        let (x, stats) = (self.rows(&saved.input(0).array()), saved.by_product().array());
-        let grads = x.norm_grad(self.kind, &stats, weight.as_ref(), &self.rows(&grad.array()));
-        let [dx, dw, db] = grads.map(Tensor::from);
-        give.to(0, || dx.reshape(saved.shape(0)));
+        let weight = self.has_weight.then(|| self.flat(saved.input_array(1)));
+        let (x, grad) = (self.rows(saved.input_array(0)), grad.value());
+        let [dx, dw, db] =
+            x.norm_grad(self.kind, saved.by_product_array(), weight.as_deref(), &self.rows(&grad));
+        let shaped = |grad: Array, i: usize| match grad.shape() == saved.shape(i) {
+            true => Tensor::from(grad),
+            false => grad.reshape(saved.shape(i)).into(),
+        };
+        give.to(0, || shaped(dx, 0));
         if self.has_weight {
-            give.to(1, || dw.reshape(saved.shape(1)));
+            give.to(1, || shaped(dw, 1));
         }
         let bias = 1 + usize::from(self.has_weight);
         if saved.len() > bias {
-            give.to(bias, || db.reshape(saved.shape(bias)));
+            give.to(bias, || shaped(db, bias));
         }
     }
     fn grad_fn(&self) -> String {
