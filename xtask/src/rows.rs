@@ -61,7 +61,7 @@ const ROWS: &[Row] = &[
         lacks: no_sanitizer,
         ..Row::new(
             "asan",
-            "cargo test -p rushlight-array --target x86_64-unknown-linux-gnu --lib --test determinism --test backend --test memory --test threads",
+            "cargo test -p rushlight-array --target x86_64-unknown-linux-gnu --lib --test determinism --test backend --test memory --test threads -- --skip cpu::math",
             jobs::tests,
         )
     },

@@ -20,7 +20,8 @@ thread_local! {
 pub(crate) struct Leaf {
     pub(crate) id: u64,
     pub(crate) shape: Shape,
-    value: RwLock<Array>,
+    /// Shared, so that a handle on the values of now is one reference count.
+    value: RwLock<Arc<Array>>,
     requires_grad: AtomicBool,
     grad: Mutex<Option<Tensor>>,
     pub(crate) hooks: Arc<Hooks<GradHook>>,
@@ -30,7 +31,7 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// The value of now.
     #[track_caller]
-    pub(crate) fn value(&self) -> RwLockReadGuard<'_, Array> {
+    pub(crate) fn value(&self) -> RwLockReadGuard<'_, Arc<Array>> {
         match self.value.try_read() {
             Ok(value) => return value,
             Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
@@ -86,7 +87,7 @@ impl Leaf {
 /// of its shape, and of a float dtype if it requires a gradient.
 struct Change<'a> {
     leaf: &'a Leaf,
-    value: RwLockWriteGuard<'a, Array>,
+    value: RwLockWriteGuard<'a, Arc<Array>>,
     dtype: DType,
     device: Device,
 }
@@ -108,9 +109,9 @@ impl<'a> Change<'a> {
 impl Drop for Change<'_> {
     fn drop(&mut self) {
         if *self.value.shape() != self.leaf.shape {
-            *self.value = Array::full(&self.leaf.shape, 0.0, self.dtype, &self.device);
+            *self.value = Arc::new(Array::full(&self.leaf.shape, 0.0, self.dtype, &self.device));
         } else if self.has_wrong_dtype() {
-            *self.value = self.value.cast(self.dtype);
+            *self.value = Arc::new(self.value.cast(self.dtype));
         }
         CHANGING.with_borrow_mut(|ids| ids.retain(|&id| id != self.leaf.id));
     }
@@ -134,7 +135,7 @@ impl Tensor {
         Tensor::of_leaf(Leaf {
             id: next_id(),
             shape: array.shape().clone(),
-            value: RwLock::new(array),
+            value: RwLock::new(Arc::new(array)),
             requires_grad: AtomicBool::new(requires_grad),
             grad: Mutex::new(None),
             hooks: Arc::default(),
@@ -206,7 +207,7 @@ impl Tensor {
         if leaf.requires_grad() && !array.dtype().is_float() {
             fail!("set: {} cannot require gradients; only floats can", array.dtype().name());
         }
-        *Change::start(leaf).value = array;
+        *Change::start(leaf).value = Arc::new(array);
     }
 
     /// Changes the values of a leaf by a function; if nobody else holds them it may work in place.
@@ -219,7 +220,7 @@ impl Tensor {
     #[track_caller]
     pub fn update<R>(&self, change: impl FnOnce(&mut Array) -> R) -> R {
         let mut changed = Change::start(self.settable("update"));
-        let result = change(&mut changed.value);
+        let result = change(Arc::make_mut(&mut changed.value));
         let (shape, leaf) = (changed.value.shape(), changed.leaf);
         if *shape != leaf.shape {
             fail!("update: shape {shape:?} does not replace shape {:?}", leaf.shape);

@@ -267,7 +267,7 @@ impl<'a> Gradients<'a> {
 /// An operand's value: lent where it cannot change, copied (a handle) where it is a cell's.
 enum Value<'a> {
     Fixed(&'a Array),
-    OfLeaf(Array),
+    OfLeaf(Arc<Array>),
 }
 
 impl Value<'_> {
@@ -281,7 +281,7 @@ impl Value<'_> {
     fn into_array(self) -> Array {
         match self {
             Value::Fixed(array) => array.clone(),
-            Value::OfLeaf(array) => array,
+            Value::OfLeaf(array) => Array::clone(&array),
         }
     }
 }
@@ -300,9 +300,9 @@ impl Tensor {
         for (i, tensor) in inputs.iter().enumerate() {
             values.push(match tensor.fixed() {
                 Some(array) => Value::Fixed(array),
-                None => match inputs[..i].iter().position(|other| other.is(tensor)) {
-                    Some(j) => Value::OfLeaf(values[j].get().clone()),
-                    None => Value::OfLeaf(tensor.array()),
+                None => match inputs[..i].iter().position(|other| other.is(tensor)).map(|j| &values[j]) {
+                    Some(Value::OfLeaf(before)) => Value::OfLeaf(Arc::clone(before)),
+                    _ => Value::OfLeaf(tensor.leaf_value()),
                 },
             });
         }

@@ -85,8 +85,14 @@ impl Tensor {
         match &*self.0 {
             Kind::Constant(array) => array.clone(),
             Kind::Tracked { value, .. } => value.clone(),
-            Kind::Leaf(leaf) => leaf.value().clone(),
+            Kind::Leaf(leaf) => Array::clone(&leaf.value()),
         }
+    }
+
+    /// A handle on the values of now of a leaf.
+    #[track_caller]
+    pub(crate) fn leaf_value(&self) -> Arc<Array> {
+        Arc::clone(&self.leaf().expect("it is a leaf").value())
     }
 
     /// The values, lent where they cannot change meanwhile.

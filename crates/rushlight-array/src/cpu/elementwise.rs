@@ -216,6 +216,8 @@ pub(crate) fn copy<T: Element>(x: &Array) -> Array {
 pub(crate) fn cast(x: &Array, dtype: DType) -> Array {
     let from = x.dtype();
     match (from == from.compute(), dtype == dtype.compute()) {
+        // Pictures: in one step, through i64, which holds every value.
+        (false, true) if from == DType::U8 && dtype == DType::F32 => convert::<u8, f32>(x),
         (true, true) => with_compute_type!(from, A => with_compute_type!(dtype, O => convert::<A, O>(x))),
         (true, false) if from == DType::F64 && dtype == DType::F16 => convert::<f64, f16>(x),
         (true, false) if from == DType::F64 && dtype == DType::BF16 => convert::<f64, bf16>(x),
