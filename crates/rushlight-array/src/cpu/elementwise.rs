@@ -2,7 +2,7 @@
 
 use super::float::Float;
 use super::math;
-use super::simd::vectorized;
+use super::simd;
 use super::threads::for_each_slice;
 use super::walk::{Tile, Walk};
 use crate::array::Array;
@@ -42,13 +42,20 @@ const CHUNK: usize = 1 << 13;
 /// A kernel for the rows of a tile: the output, which lies without gaps, and the operands' storages.
 type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Tile<N>) + Sync);
 
+/// [`simd::vectorized`] for kernels that read or write floats. Those of integers and bools are bound by memory, and to
+/// compile them once for each instruction set would be a good part of the build.
+#[inline(always)]
+fn vectorized<A: Element, O: Element>(kernel: impl FnOnce()) {
+    if const { A::DTYPE.is_float() || O::DTYPE.is_float() } { simd::vectorized(kernel) } else { kernel() }
+}
+
 /// `f` of every element. `cost` is in scalar operations per element.
 ///
 /// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`map!`] does so.
 #[inline(always)]
 pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync + Copy) -> Array {
     for_each_tile(x.shape(), [x], x.host::<A>(), &[] as &[bool], cost, &|out: &mut [O], x: &[A], _, tile| {
-        vectorized(
+        vectorized::<A, O>(
             #[inline(always)]
             move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
@@ -83,7 +90,7 @@ pub(crate) fn zip<A: Element, B: Element, O: Element>(
     f: impl Fn(A, B) -> O + Sync + Copy,
 ) -> Array {
     for_each_tile(a.shape(), [a, b], a.host(), b.host(), cost, &|out: &mut [O], x: &[A], y: &[B], tile| {
-        vectorized(
+        vectorized::<A, O>(
             #[inline(always)]
             move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
@@ -158,7 +165,7 @@ fn for_each_tile<A: Element, B: Element, O: Element, const N: usize>(
 pub(crate) fn select<T: Element>(condition: &Array, a: &Array, b: &Array) -> Array {
     let (c, x, y) = (condition.host::<bool>(), a.host::<T>(), b.host::<T>());
     for_each_tile(a.shape(), [condition, a, b], x, y, 2, &|out: &mut [T], x: &[T], y: &[T], tile| {
-        vectorized(
+        vectorized::<T, T>(
             #[inline(always)]
             || {
                 for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
@@ -465,7 +472,7 @@ pub(crate) fn assign(op: Binary, a: &mut Array, b: &Array) -> bool {
         let Some(out) = a.as_mut_slice::<T>() else { return false };
         for_each_slice(out, CHUNK, 1, &|start, out| {
             let b = &b[start..][..out.len()];
-            vectorized(
+            simd::vectorized(
                 #[inline(always)]
                 || match op {
                     Binary::Add => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o + b),
