@@ -228,7 +228,7 @@ macro_rules! against_f64 {
         }
 
         #[test]
-        #[ignore = "minutes"]
+        #[ignore = "all 2^32 inputs take a minute or more; `cargo xtask test --only long` runs it"]
         fn $all() {
             assert_all(&$case);
         }

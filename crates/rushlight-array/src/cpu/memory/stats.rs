@@ -77,8 +77,12 @@ pub(super) fn returned(size: usize) {
 /// the neighbours; less would make the temporaries of large models pay for fresh pages in every step.
 pub(super) fn initial_limit() -> usize {
     let wanted = std::env::var("RUSHLIGHT_CACHE_LIMIT").ok();
+    let bytes = wanted.as_ref().and_then(|text| text.trim().parse().ok());
+    if let (Some(text), None) = (&wanted, bytes) {
+        eprintln!("rushlight: RUSHLIGHT_CACHE_LIMIT is '{text}', which is not a number of bytes");
+    }
     let texts = LIMIT_FILES.iter().filter_map(|file| std::fs::read_to_string(file).ok());
-    wanted.and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| limit_from(texts))
+    bytes.unwrap_or_else(|| limit_from(texts))
 }
 
 /// A quarter of the least memory that one of the texts names.

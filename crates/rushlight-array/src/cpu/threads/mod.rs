@@ -43,10 +43,11 @@ pub fn num_threads() -> usize {
 
 /// The number that a text names, or that of the processors if it names none.
 fn threads_of(text: Option<&str>) -> usize {
-    text.and_then(|text| text.trim().parse().ok())
-        .filter(|&n| n > 0)
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
-        .min(MAX_THREADS)
+    let wanted = text.and_then(|text| text.trim().parse().ok()).filter(|&n| n > 0);
+    if let (Some(text), None) = (text, wanted) {
+        eprintln!("rushlight: RUSHLIGHT_NUM_THREADS is '{text}', which is not a number from 1 on");
+    }
+    wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).min(MAX_THREADS)
 }
 
 /// Sets the number of threads that large operations use, the calling one included.
