@@ -46,6 +46,16 @@ pub(crate) fn tests(row: &Row, log: &mut Log) -> Result<String, String> {
     }
 }
 
+/// The conformance runner: its last line, and status 1 if a case of an implemented operation fails.
+pub(crate) fn cases(row: &Row, log: &mut Log) -> Result<String, String> {
+    let output = log.run(&row.own_step())?;
+    let last = output.stdout.lines().next_back().unwrap_or_default().to_owned();
+    match output.failure {
+        Some(status) => Err(format!("{status}; {last}")),
+        None => Ok(last),
+    }
+}
+
 /// The sums of the harness's `test result:` lines.
 #[derive(Debug, Default, PartialEq)]
 struct Counts {

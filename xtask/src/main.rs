@@ -1,9 +1,11 @@
 //! `cargo xtask`: everything that is checked about this workspace, as one command.
 //!
 //! `rows` is the matrix as a table, `jobs` holds the rows that are more than one command, `run` starts
-//! a command with a log and a time limit, `tidy` holds the checks that read files, and `bench` measures.
+//! a command with a log and a time limit, `tidy` holds the checks that read files, `bench` measures, and
+//! `conformance` runs PyTorch's own operator cases.
 
 mod bench;
+mod conformance;
 mod jobs;
 mod rows;
 mod run;
@@ -19,6 +21,7 @@ cargo xtask test                   run every row of the matrix
 cargo xtask test --quick           the inner loop: fmt, clippy, tidy, test
 cargo xtask test --only ROW[,ROW]  these rows alone
 cargo xtask tidy                   the checks that read files, alone
+cargo xtask conformance [DIR] [OP..]  PyTorch's own cases: those of a folder, or those that are carried here
 cargo xtask bench [NAME] [WORDS]   the benches whose name contains NAME; WORDS go to Criterion
 cargo xtask bench --peers          how to measure beside other libraries
 cargo xtask help                   this page
@@ -32,6 +35,7 @@ enum Request {
     Tidy,
     Test(Selection),
     Bench(Vec<String>),
+    Conformance(Vec<String>),
     Peers,
 }
 
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Request::Tidy) => status(tidy::print(&root())),
         Ok(Request::Test(selection)) => status(rows::run(&root(), &selection)),
         Ok(Request::Bench(words)) => status(bench::run(&root(), &words)),
+        Ok(Request::Conformance(words)) => status(conformance::run(&words)),
         Ok(Request::Peers) => {
             println!("{}", bench::PEERS);
             ExitCode::SUCCESS
@@ -68,7 +73,12 @@ fn request(words: &[&str]) -> Result<Request, String> {
             Err("`--peers` stands alone after `bench`".to_owned())
         }
         ["bench", words @ ..] => Ok(Request::Bench(words.iter().map(|&word| word.to_owned()).collect())),
-        [word, ..] => Err(format!("unknown command `{word}`; it would be `test`, `tidy`, `bench` or `help`")),
+        ["conformance", words @ ..] => {
+            Ok(Request::Conformance(words.iter().map(|&word| word.to_owned()).collect()))
+        }
+        [word, ..] => Err(format!(
+            "unknown command `{word}`; it would be `test`, `tidy`, `conformance`, `bench` or `help`"
+        )),
     }
 }
 
@@ -120,6 +130,7 @@ mod tests {
         let words = vec!["matmul".to_owned(), "--quick".to_owned()];
         assert_eq!(request(&["bench", "matmul", "--quick"]), Ok(Request::Bench(words)));
         assert_eq!(request(&["bench", "--peers"]), Ok(Request::Peers));
+        assert_eq!(request(&["conformance", "add"]), Ok(Request::Conformance(vec!["add".to_owned()])));
         let two = Selection::Only(vec!["fmt".to_owned(), "doc-tests".to_owned()]);
         assert_eq!(request(&["test", "--only=fmt,doc-tests"]), Ok(Request::Test(two)));
     }

@@ -41,6 +41,8 @@ const ROWS: &[Row] = &[
         minutes: 30,
         ..Row::new("test", "cargo test --workspace --tests --no-fail-fast", jobs::tests)
     },
+    // In the profile of the tests, whose crates are built already.
+    Row::new("cases", "cargo run --quiet -p rushlight-conformance", jobs::cases),
     Row { minutes: 20, ..Row::new("doc-tests", "cargo test --workspace --doc --no-fail-fast", jobs::tests) },
     Row::new("examples", "cargo build --release --examples -p rushlight", jobs::examples),
     Row {

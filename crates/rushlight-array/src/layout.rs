@@ -51,6 +51,37 @@ impl Layout {
         Layout { shape, strides, offset: 0 }
     }
 
+    /// A layout of any strides; [`Array::from_parts`](crate::Array::from_parts) checks that it lies in the storage.
+    ///
+    /// # Panics
+    /// If there is not one stride for each dim.
+    #[track_caller]
+    pub fn strided(shape: impl Into<Shape>, strides: &[isize], offset: usize) -> Self {
+        let shape = shape.into();
+        if strides.len() != shape.len() {
+            fail!(
+                "as_strided: {} strides {strides:?} for shape {shape:?}; there must be one for each dim",
+                strides.len()
+            );
+        }
+        let _ = shape.numel();
+        Layout { shape, strides: Short::from_slice(strides), offset }
+    }
+
+    /// Whether every element has its place in a storage of this length.
+    pub(crate) fn lies_within(&self, len: usize) -> bool {
+        if self.shape.contains(&0) {
+            return true;
+        }
+        // i128: neither a product of two 64-bit numbers nor a sum of a few of them overflows.
+        let (mut lowest, mut highest) = (self.offset as i128, self.offset as i128);
+        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
+            let reach = (size as i128 - 1) * stride as i128;
+            if reach < 0 { lowest += reach } else { highest += reach }
+        }
+        lowest >= 0 && highest < len as i128
+    }
+
     /// The sizes of the dimensions.
     pub fn shape(&self) -> &Shape {
         &self.shape

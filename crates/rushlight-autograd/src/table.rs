@@ -9,22 +9,84 @@ use rushlight_array::{Array, DType, Device, Shape};
 use std::fmt;
 
 /// What is known of one operation.
+///
+/// Rows are made by [`OpInfo::op`] and [`OpInfo::composed`]; the methods behind them add what is not the rule.
 pub struct OpInfo {
-    /// The Rust type that implements [`Op`](crate::Op).
+    /// The Rust type that implements [`Op`](crate::Op); empty for what is composed of other operations.
     pub op: &'static str,
     /// The method or function that users call.
     pub name: &'static str,
     /// The same in PyTorch.
     pub torch: &'static str,
+    /// How often it can be differentiated.
+    pub derivative: Derivative,
+    /// What is other than in PyTorch; empty if nothing is.
+    pub differs: &'static str,
     /// Draws inputs that the operation accepts, and on which it is smooth.
     pub sample: fn(&mut Draw<'_>) -> Sample,
     /// Calls that must panic.
     pub rejects: fn() -> Vec<Reject>,
 }
 
+/// How often an operation can be differentiated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Derivative {
+    /// As often as one likes.
+    Every,
+    /// Once: its gradient is computed by kernels without rules of their own.
+    First,
+    /// Never: its result does not require a gradient, or going backward through it panics and names it.
+    None,
+}
+
+impl OpInfo {
+    /// An operation with a type and a rule of its own.
+    pub const fn op(
+        op: &'static str,
+        name: &'static str,
+        torch: &'static str,
+        sample: fn(&mut Draw<'_>) -> Sample,
+    ) -> OpInfo {
+        OpInfo { op, name, torch, derivative: Derivative::Every, differs: "", sample, rejects: || Vec::new() }
+    }
+
+    /// An operation that is composed of others.
+    pub const fn composed(
+        name: &'static str,
+        torch: &'static str,
+        sample: fn(&mut Draw<'_>) -> Sample,
+    ) -> OpInfo {
+        OpInfo::op("", name, torch, sample)
+    }
+
+    /// With calls that must panic.
+    #[must_use]
+    pub const fn rejects(self, rejects: fn() -> Vec<Reject>) -> OpInfo {
+        OpInfo { rejects, ..self }
+    }
+
+    /// With a first derivative only.
+    #[must_use]
+    pub const fn once(self) -> OpInfo {
+        OpInfo { derivative: Derivative::First, ..self }
+    }
+
+    /// Without a derivative, as in PyTorch.
+    #[must_use]
+    pub const fn never(self) -> OpInfo {
+        OpInfo { derivative: Derivative::None, ..self }
+    }
+
+    /// With a remark on what is other than in PyTorch.
+    #[must_use]
+    pub const fn differs(self, differs: &'static str) -> OpInfo {
+        OpInfo { differs, ..self }
+    }
+}
+
 impl fmt::Debug for OpInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OpInfo({} = {})", self.op, self.torch)
+        write!(f, "OpInfo({} = {})", self.name, self.torch)
     }
 }
 
@@ -261,11 +323,6 @@ impl<'a> Draw<'a> {
         let values: Vec<bool> = (0..n).map(|_| self.coin()).collect();
         self.here(&Array::from_vec(values, shape))
     }
-}
-
-/// For operations that have no wrong calls.
-pub(crate) fn no_rejects() -> Vec<Reject> {
-    Vec::new()
 }
 
 /// An integer tensor, for calls that must fail.

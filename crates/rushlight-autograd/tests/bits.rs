@@ -43,13 +43,13 @@ proptest! {
                 let expected = run(&sample, &inputs);
                 for threads in [2, 3, 8] {
                     set_num_threads(threads);
-                    prop_assert!(run(&sample, &inputs) == expected, "{} of {dtype}: {threads} threads", info.op);
+                    prop_assert!(run(&sample, &inputs) == expected, "{} of {dtype}: {threads} threads", info.name);
                 }
                 for level in [SimdLevel::Portable, SimdLevel::Avx2] {
                     set_simd_level(level);
                     let found = run(&sample, &inputs);
                     set_simd_level(best);
-                    prop_assert!(found == expected, "{} of {dtype}: {level:?}", info.op);
+                    prop_assert!(found == expected, "{} of {dtype}: {level:?}", info.name);
                 }
             }
         }

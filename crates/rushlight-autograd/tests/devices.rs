@@ -44,13 +44,13 @@ proptest! {
         for info in op_table() {
             let here = derivatives(&(info.sample)(&mut Draw::new(&choices)));
             let there = derivatives(&(info.sample)(&mut Draw::on(&choices, &device)));
-            prop_assert_eq!(here.len(), there.len(), "{}", info.op);
+            prop_assert_eq!(here.len(), there.len(), "{}", info.name);
             for (i, (a, b)) in here.iter().zip(&there).enumerate() {
                 // `to` a device is the one operation whose result lies elsewhere.
-                prop_assert!(b.device() == device || (info.op == "Cast" && i == 0), "{}: {}", info.op, i);
+                prop_assert!(b.device() == device || (info.op == "Cast" && i == 0), "{}: {}", info.name, i);
                 let b = b.to(a.device());
-                prop_assert_eq!(a.shape(), b.shape(), "{}: {}", info.op, i);
-                prop_assert!(a.allclose(&b, 1e-9, 1e-12), "{}, {}: {} is not {}", info.op, i, a, b);
+                prop_assert_eq!(a.shape(), b.shape(), "{}: {}", info.name, i);
+                prop_assert!(a.allclose(&b, 1e-9, 1e-12), "{}, {}: {} is not {}", info.name, i, a, b);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Every op has its row in the op table, and every row its op.
 //!
 //! An op is an `impl Op for Name`, or the first argument of a macro whose name ends in `_op!`, at the start
-//! of a line: `unary_op!(Exp, ...)`. Its row is an `OpInfo` with the field `op: "Name"`; a macro that holds
-//! `op: stringify!(` writes the row itself.
+//! of a line: `unary_op!(Exp, ...)`. Its row is `OpInfo::op("Name", ...)`; a macro that holds
+//! `OpInfo::op(stringify!(` writes the row itself.
 
 use super::Finding;
 use super::rust::{Keep, before_tests, blank, ident, occurrences};
@@ -10,6 +10,9 @@ use super::tree::Tree;
 
 const OPS: &str = "crates/rushlight-autograd/src/ops/";
 const OPS_ROOT: &str = "crates/rushlight-autograd/src/ops.rs";
+
+/// What begins a row.
+const ROW: &str = "OpInfo::op(";
 
 /// A name and where it stands.
 struct Place<'a> {
@@ -44,8 +47,9 @@ pub(crate) fn every_op_is_in_the_table(tree: &Tree) -> Vec<Finding> {
             "no `impl Op for` here; if the ops have moved, tell xtask/src/tidy/ops.rs",
         )];
     }
-    let missing =
-        unmatched(&ops, &rows, |name| format!("op `{name}` has no row in the op table: no `op: \"{name}\"`"));
+    let missing = unmatched(&ops, &rows, |name| {
+        format!("op `{name}` has no row in the op table: no `OpInfo::op(\"{name}\", ..)`")
+    });
     let idle = unmatched(&rows, &ops, |name| {
         format!("the op table has a row for `{name}`, but no `impl Op for {name}`")
     });
@@ -73,11 +77,10 @@ fn impls<'a>(file: &'a str, text: &'a str) -> impl Iterator<Item = Place<'a>> {
 }
 
 fn table_names<'a>(file: &'a str, text: &'a str) -> impl Iterator<Item = Place<'a>> {
-    text.lines().enumerate().flat_map(move |(index, line)| {
-        occurrences(line, "op: \"").map(move |at| {
-            let name = ident(&line[at + "op: \"".len()..]).to_owned();
-            Place { name, file, line: index + 1 }
-        })
+    occurrences(text, ROW).filter_map(move |at| {
+        // In a macro's definition a `stringify!` follows, no name.
+        let name = ident(text[at + ROW.len()..].trim_start().strip_prefix('"')?).to_owned();
+        Some(Place { name, file, line: text[..at].matches('\n').count() + 1 })
     })
 }
 
@@ -85,7 +88,7 @@ fn table_names<'a>(file: &'a str, text: &'a str) -> impl Iterator<Item = Place<'
 fn macros_with_rows(text: &str) -> impl Iterator<Item = &str> {
     text.split("macro_rules! ").skip(1).filter_map(|definition| {
         let body = definition.split("\n}").next().unwrap_or(definition);
-        (ident(body).ends_with("_op") && body.contains("op: stringify!(")).then(|| ident(body))
+        (ident(body).ends_with("_op") && body.contains(ROW)).then(|| ident(body))
     })
 }
 
@@ -126,19 +129,23 @@ mod tests {
 
     #[test]
     fn an_op_with_its_row_is_well() {
-        assert!(check("impl Op for Exp {}\nconst I: OpInfo = OpInfo { op: \"Exp\" };\n").is_empty());
-        assert!(check("impl<F> crate::Op for Map<F> {}\n    op: \"Map\",\n").is_empty());
+        assert!(check("impl Op for Exp {}\nconst I: OpInfo = OpInfo::op(\"Exp\", f);\n").is_empty());
+        assert!(check("impl<F> crate::Op for Map<F> {}\n    OpInfo::op(\n \"Map\",\n").is_empty());
     }
 
     #[test]
     fn an_op_without_a_row_is_found() {
-        let found = check("\nimpl Op for Exp {}\nimpl Op for Log {}\n// op: \"Log\"\nop: \"Exp\"\n");
-        assert_eq!(found, [format!("{FILE}:3: op `Log` has no row in the op table: no `op: \"Log\"`")]);
+        let found =
+            check("\nimpl Op for Exp {}\nimpl Op for Log {}\n// OpInfo::op(\"Log\")\nOpInfo::op(\"Exp\")\n");
+        assert_eq!(
+            found,
+            [format!("{FILE}:3: op `Log` has no row in the op table: no `OpInfo::op(\"Log\", ..)`")]
+        );
     }
 
     #[test]
     fn a_row_without_an_op_is_found() {
-        let found = check("impl Op for Exp {}\nop: \"Exp\"\nop: \"Gone\"\n");
+        let found = check("impl Op for Exp {}\nOpInfo::op(\"Exp\")\nOpInfo::op(\"Gone\")\n");
         assert_eq!(
             found,
             [format!("{FILE}:3: the op table has a row for `Gone`, but no `impl Op for Gone`")]
@@ -150,17 +157,22 @@ mod tests {
         let define =
             "macro_rules! unary_op {\n    ($name:ident) => {\n        impl Op for $name {}\n    };\n}\n";
         let call = "unary_op! {\n    /// Doc.\n    #[derive(Clone)]\n    Exp, 1\n}\nunary_op!(Log);\n";
-        let found = check(&format!("{define}{call}op: \"Exp\"\n"));
-        assert_eq!(found, [format!("{FILE}:11: op `Log` has no row in the op table: no `op: \"Log\"`")]);
-        let with_row = define.replace("{}", "{} const I: OpInfo = OpInfo { op: stringify!($name) };");
+        let found = check(&format!("{define}{call}OpInfo::op(\"Exp\")\n"));
+        assert_eq!(
+            found,
+            [format!("{FILE}:11: op `Log` has no row in the op table: no `OpInfo::op(\"Log\", ..)`")]
+        );
+        let with_row = define.replace("{}", "{} const I: OpInfo = OpInfo::op(stringify!($name));");
         assert!(check(&format!("{with_row}{call}")).is_empty());
     }
 
     #[test]
     fn ops_of_tests_need_no_row_and_an_empty_folder_is_an_error() {
         assert!(
-            check("impl Op for A {}\nop: \"A\"\n#[cfg(test)]\nmod tests {\nimpl Op for Wrong {}\n}\n")
-                .is_empty()
+            check(
+                "impl Op for A {}\nOpInfo::op(\"A\")\n#[cfg(test)]\nmod tests {\nimpl Op for Wrong {}\n}\n"
+            )
+            .is_empty()
         );
         assert_eq!(check("fn nothing() {}").len(), 1);
     }

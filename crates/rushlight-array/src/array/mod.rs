@@ -45,7 +45,20 @@ pub struct Array {
 
 impl Array {
     /// An array over a storage, as backends make them.
+    ///
+    /// # Panics
+    /// If the layout reaches outside of the storage.
+    #[track_caller]
     pub fn from_parts(storage: Arc<Storage>, layout: Layout) -> Self {
+        if !layout.lies_within(storage.len()) {
+            fail!(
+                "as_strided: shape {:?} with strides {:?} from place {} reaches outside of a storage of {} elements",
+                layout.shape(),
+                layout.strides(),
+                layout.offset(),
+                storage.len()
+            );
+        }
         Array { storage, layout }
     }
 

@@ -1,7 +1,7 @@
 //! Casts and moves: other dtypes and devices.
 
 use crate::op::{Gradients, Op, Saved};
-use crate::table::{Domain, OpInfo, Sample, no_rejects};
+use crate::table::{Domain, OpInfo, Sample};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Device};
 
@@ -75,16 +75,10 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo {
-    op: "Cast",
-    name: "to",
-    torch: "torch.Tensor.to",
-    sample: |draw| {
-        let shape = draw.shape(0, 2);
-        // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
-        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
-            Tensor::apply(Cast(To::Device(Device::cpu())), &[&x[0]])
-        })
-    },
-    rejects: no_rejects,
-}];
+pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Cast", "to", "torch.Tensor.to", |draw| {
+    let shape = draw.shape(0, 2);
+    // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
+    Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
+        Tensor::apply(Cast(To::Device(Device::cpu())), &[&x[0]])
+    })
+})];

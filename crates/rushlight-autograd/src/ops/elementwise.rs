@@ -2,7 +2,7 @@
 
 use super::unary::{Offset, Rsub, Scale};
 use crate::op::{Gradients, Op, Saved, Saves};
-use crate::ops::where_;
+use crate::ops::{Operand, where_};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, Scalar};
@@ -36,11 +36,7 @@ macro_rules! binary_op {
         }
 
         impl $Op {
-            const INFO: OpInfo = OpInfo {
-                op: stringify!($Op),
-                name: stringify!($name),
-                torch: concat!("torch.", stringify!($name)),
-                sample: |draw| {
+            const INFO: OpInfo = OpInfo::op(stringify!($Op), stringify!($name), concat!("torch.", stringify!($name)), |draw| {
                     if draw.below(4) == 3 {
                         // One tensor in both places: its gradients meet, and everything is a tie.
                         let shape = draw.shape(0, 2);
@@ -49,16 +45,14 @@ macro_rules! binary_op {
                     let (a, b) = draw.broadcast_pair();
                     let inputs = vec![draw.leaf(&a, Domain::$a_domain), draw.leaf(&b, Domain::$b_domain)];
                     Sample::new(inputs, |x| x[0].$name(&x[1]))
-                },
-                rejects: || {
+                }).rejects(|| {
                     vec![Reject::new(
                         concat!(stringify!($name), ": shapes [8, 3] and [8, 4] do not broadcast: axis 1 is 3 and 4"),
                         || {
                             floats([8, 3]).$name(&floats([8, 4]));
                         },
                     )]
-                },
-            };
+                });
         }
 
         impl Tensor {
@@ -197,24 +191,6 @@ impl Tensor {
     }
 }
 
-/// What a comparison takes on its right: a tensor or a number.
-pub trait Operand {
-    /// The operand as an array beside `like`.
-    fn operand(&self, like: &Array) -> Array;
-}
-
-impl Operand for &Tensor {
-    fn operand(&self, _: &Array) -> Array {
-        self.array()
-    }
-}
-
-impl<T: Into<Scalar> + Copy> Operand for T {
-    fn operand(&self, like: &Array) -> Array {
-        like.scalar_operand(*self)
-    }
-}
-
 macro_rules! comparisons {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -224,9 +200,9 @@ macro_rules! comparisons {
         /// # Panics
         /// If the shapes do not broadcast or the devices differ.
         #[track_caller]
-        pub fn $name(&self, other: impl Operand) -> Tensor {
+        pub fn $name<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
             let a = self.array();
-            let b = other.operand(&a);
+            let b = other.into().array(&a);
             a.$name(&b).into()
         }
     )*};
@@ -283,26 +259,21 @@ pub(crate) static TABLE: &[OpInfo] = &[
     Pow::INFO,
     Maximum::INFO,
     Minimum::INFO,
-    OpInfo {
-        op: "Where",
-        name: "where_",
-        torch: "torch.where",
-        sample: |draw| {
-            let (a, b) = draw.broadcast_pair();
-            let full = rushlight_array::broadcast_shapes("where", &a, &b);
-            let condition = Tensor::constant(draw.mask(&full));
-            let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
-            Sample::new(inputs, move |x| where_(&condition, &x[0], &x[1]))
-        },
-        rejects: || {
-            vec![
-                Reject::new("where: the condition is float32, not bool", || {
-                    where_(&floats([2]), &floats([2]), &floats([2]));
-                }),
-                Reject::new("where: shapes [3] and [2] do not broadcast", || {
-                    where_(&floats([3]).gt(0.0), &floats([2]), &floats([2]));
-                }),
-            ]
-        },
-    },
+    OpInfo::op("Where", "where_", "torch.where", |draw| {
+        let (a, b) = draw.broadcast_pair();
+        let full = rushlight_array::broadcast_shapes("where", &a, &b);
+        let condition = Tensor::constant(draw.mask(&full));
+        let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
+        Sample::new(inputs, move |x| where_(&condition, &x[0], &x[1]))
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("where: the condition is float32, not bool", || {
+                where_(&floats([2]), &floats([2]), &floats([2]));
+            }),
+            Reject::new("where: shapes [3] and [2] do not broadcast", || {
+                where_(&floats([3]).gt(0.0), &floats([2]), &floats([2]));
+            }),
+        ]
+    }),
 ];

@@ -345,163 +345,135 @@ impl From<&Tensor> for Indices {
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo {
-        op: "IndexSelect",
-        name: "index_select",
-        torch: "torch.index_select",
-        sample: |draw| {
-            let shape = draw.full_shape(1, 3);
-            let dim = draw.dim(&shape);
-            let count = draw.size();
-            let index = Tensor::constant(draw.index(&[count], shape[axis("index_select", dim, &shape)]));
-            let leaf = draw.leaf(&shape, Domain::Any);
-            if draw.coin() {
-                let mask = Tensor::constant(draw.mask(&shape));
-                return Sample::new(vec![leaf], move |x| x[0].masked_select(&mask).exp());
-            }
-            Sample::new(vec![leaf], move |x| x[0].index_select(dim, &index).exp())
-        },
-        rejects: || {
-            vec![
-                Reject::new(
-                    "index_select: index 3 is out of range for dim 0 of shape [3, 2]; expected 0 to 2",
-                    || {
-                        floats([3, 2]).index_select(0, &integers());
-                    },
-                ),
-                Reject::new("index_select: indices are float32, not integers", || {
-                    floats([3, 2]).index_select(0, &floats([1]));
-                }),
-                Reject::new("index_select: the index has shape [1, 3]; it must have one dim", || {
-                    floats([3, 2]).index_select(0, &integers().unsqueeze(0));
-                }),
-                Reject::new("masked_select: the mask is float32, not bool", || {
-                    floats([3]).masked_select(&floats([3]));
-                }),
-                Reject::new("index: 2 is out of range for dim 0 of shape [2, 3]; expected -2 to 1", || {
-                    floats([2, 3]).get(2);
-                }),
-                Reject::new("index: 3 indices for shape [2, 3]; it has only 2 dims", || {
-                    floats([2, 3]).get([0, 0, 0]);
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "IndexAdd",
-        name: "index_add",
-        torch: "torch.index_add",
-        sample: |draw| {
-            let shape = draw.full_shape(1, 3);
-            let dim = draw.dim(&shape);
-            let a = axis("index_add", dim, &shape);
-            let mut source = shape.to_vec();
-            source[a] = draw.size();
-            let index = Tensor::constant(draw.index(&[source[a]], shape[a]));
-            let inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&source, Domain::Any)];
-            Sample::new(inputs, move |x| x[0].index_add(dim, &index, &x[1]).exp())
-        },
-        rejects: || {
-            vec![Reject::new(
-                "index_add: index 3 is out of range for dim 0 of shape [3]; expected 0 to 2",
+    OpInfo::op("IndexSelect", "index_select", "torch.index_select", |draw| {
+        let shape = draw.full_shape(1, 3);
+        let dim = draw.dim(&shape);
+        let count = draw.size();
+        let index = Tensor::constant(draw.index(&[count], shape[axis("index_select", dim, &shape)]));
+        let leaf = draw.leaf(&shape, Domain::Any);
+        if draw.coin() {
+            let mask = Tensor::constant(draw.mask(&shape));
+            return Sample::new(vec![leaf], move |x| x[0].masked_select(&mask).exp());
+        }
+        Sample::new(vec![leaf], move |x| x[0].index_select(dim, &index).exp())
+    })
+    .rejects(|| {
+        vec![
+            Reject::new(
+                "index_select: index 3 is out of range for dim 0 of shape [3, 2]; expected 0 to 2",
                 || {
-                    floats([3]).index_add(0, &integers(), &floats([3]));
+                    floats([3, 2]).index_select(0, &integers());
                 },
-            )]
-        },
-    },
-    OpInfo {
-        op: "Gather",
-        name: "gather",
-        torch: "torch.gather",
-        sample: |draw| {
-            let shape = draw.full_shape(1, 3);
-            let dim = draw.dim(&shape);
-            let a = axis("gather", dim, &shape);
-            let mut small: Vec<usize> = shape.iter().map(|&s| 1 + draw.below(s)).collect();
-            small[a] = draw.size();
-            let index = Tensor::constant(draw.index(&small, shape[a]));
-            Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].gather(dim, &index).exp())
-        },
-        rejects: || {
-            vec![
-                Reject::new("gather: index shape [3] does not fit shape [2, 3]", || {
-                    floats([2, 3]).gather(0, &integers());
-                }),
-                Reject::new(
-                    "gather: index 3 is out of range for dim 0 of shape [3]; expected 0 to 2",
-                    || {
-                        floats([3]).gather(0, &integers());
-                    },
-                ),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Scatter",
-        name: "scatter",
-        torch: "torch.scatter",
-        sample: |draw| {
-            // Each row of the index names distinct places.
-            let (rows, size) = (draw.full_size(), draw.full_size());
-            let count = draw.below(size + 1);
-            let places =
-                (0..rows).flat_map(|_| draw.permutation(size).into_iter().take(count)).collect::<Vec<i64>>();
-            let index = Tensor::constant(draw.integers(places, &[rows, count]));
-            let source = {
-                let extra = draw.below(2);
-                draw.leaf(&[rows, count + extra], Domain::Any)
-            };
-            let inputs = vec![draw.leaf(&[rows, size], Domain::Any), source];
-            if draw.coin() {
-                return Sample::new(inputs, move |x| x[0].scatter(1, &index, &x[1]).exp());
+            ),
+            Reject::new("index_select: indices are float32, not integers", || {
+                floats([3, 2]).index_select(0, &floats([1]));
+            }),
+            Reject::new("index_select: the index has shape [1, 3]; it must have one dim", || {
+                floats([3, 2]).index_select(0, &integers().unsqueeze(0));
+            }),
+            Reject::new("masked_select: the mask is float32, not bool", || {
+                floats([3]).masked_select(&floats([3]));
+            }),
+            Reject::new("index: 2 is out of range for dim 0 of shape [2, 3]; expected -2 to 1", || {
+                floats([2, 3]).get(2);
+            }),
+            Reject::new("index: 3 indices for shape [2, 3]; it has only 2 dims", || {
+                floats([2, 3]).get([0, 0, 0]);
+            }),
+        ]
+    }),
+    OpInfo::op("IndexAdd", "index_add", "torch.index_add", |draw| {
+        let shape = draw.full_shape(1, 3);
+        let dim = draw.dim(&shape);
+        let a = axis("index_add", dim, &shape);
+        let mut source = shape.to_vec();
+        source[a] = draw.size();
+        let index = Tensor::constant(draw.index(&[source[a]], shape[a]));
+        let inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&source, Domain::Any)];
+        Sample::new(inputs, move |x| x[0].index_add(dim, &index, &x[1]).exp())
+    })
+    .rejects(|| {
+        vec![Reject::new(
+            "index_add: index 3 is out of range for dim 0 of shape [3]; expected 0 to 2",
+            || {
+                floats([3]).index_add(0, &integers(), &floats([3]));
+            },
+        )]
+    }),
+    OpInfo::op("Gather", "gather", "torch.gather", |draw| {
+        let shape = draw.full_shape(1, 3);
+        let dim = draw.dim(&shape);
+        let a = axis("gather", dim, &shape);
+        let mut small: Vec<usize> = shape.iter().map(|&s| 1 + draw.below(s)).collect();
+        small[a] = draw.size();
+        let index = Tensor::constant(draw.index(&small, shape[a]));
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].gather(dim, &index).exp())
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("gather: index shape [3] does not fit shape [2, 3]", || {
+                floats([2, 3]).gather(0, &integers());
+            }),
+            Reject::new("gather: index 3 is out of range for dim 0 of shape [3]; expected 0 to 2", || {
+                floats([3]).gather(0, &integers());
+            }),
+        ]
+    }),
+    OpInfo::op("Scatter", "scatter", "torch.scatter", |draw| {
+        // Each row of the index names distinct places.
+        let (rows, size) = (draw.full_size(), draw.full_size());
+        let count = draw.below(size + 1);
+        let places =
+            (0..rows).flat_map(|_| draw.permutation(size).into_iter().take(count)).collect::<Vec<i64>>();
+        let index = Tensor::constant(draw.integers(places, &[rows, count]));
+        let source = {
+            let extra = draw.below(2);
+            draw.leaf(&[rows, count + extra], Domain::Any)
+        };
+        let inputs = vec![draw.leaf(&[rows, size], Domain::Any), source];
+        if draw.coin() {
+            return Sample::new(inputs, move |x| x[0].scatter(1, &index, &x[1]).exp());
+        }
+        Sample::new(inputs, move |x| x[0].scatter_add(1, &index, &x[1]).exp())
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("scatter: source shape [2] is smaller than index shape [3]", || {
+                floats([4]).scatter(0, &integers(), &floats([2]));
+            }),
+            Reject::new("scatter_add: the source is int64, the array float32", || {
+                floats([4]).scatter_add(0, &integers(), &integers());
+            }),
+        ]
+    }),
+    OpInfo::op("Cat", "cat", "torch.cat", |draw| {
+        let shape = draw.shape(1, 3);
+        let (dim, stacked) = (draw.dim(&shape), draw.coin());
+        let a = axis("cat", dim, &shape);
+        let mut inputs = Vec::new();
+        for _ in 0..1 + draw.below(3) {
+            let mut part = shape.to_vec();
+            if !stacked {
+                part[a] = draw.size();
             }
-            Sample::new(inputs, move |x| x[0].scatter_add(1, &index, &x[1]).exp())
-        },
-        rejects: || {
-            vec![
-                Reject::new("scatter: source shape [2] is smaller than index shape [3]", || {
-                    floats([4]).scatter(0, &integers(), &floats([2]));
-                }),
-                Reject::new("scatter_add: the source is int64, the array float32", || {
-                    floats([4]).scatter_add(0, &integers(), &integers());
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Cat",
-        name: "cat",
-        torch: "torch.cat",
-        sample: |draw| {
-            let shape = draw.shape(1, 3);
-            let (dim, stacked) = (draw.dim(&shape), draw.coin());
-            let a = axis("cat", dim, &shape);
-            let mut inputs = Vec::new();
-            for _ in 0..1 + draw.below(3) {
-                let mut part = shape.to_vec();
-                if !stacked {
-                    part[a] = draw.size();
-                }
-                inputs.push(draw.leaf(&part, Domain::Any));
-            }
-            Sample::new(inputs, move |x| {
-                let parts: Vec<&Tensor> = x.iter().collect();
-                if stacked { Tensor::stack(&parts, dim).exp() } else { Tensor::cat(&parts, dim).exp() }
-            })
-        },
-        rejects: || {
-            vec![
-                Reject::new("cat: shapes [2, 3] and [2, 4] (tensor 1) differ outside of dim 0", || {
-                    Tensor::cat(&[&floats([2, 3]), &floats([2, 4])], 0);
-                }),
-                Reject::new("cat: an empty list of tensors", || {
-                    Tensor::cat(&[], 0);
-                }),
-                Reject::new("stack: shapes [2] and [3] (tensor 1) differ; all must be equal", || {
-                    Tensor::stack(&[&floats([2]), &floats([3])], 0);
-                }),
-            ]
-        },
-    },
+            inputs.push(draw.leaf(&part, Domain::Any));
+        }
+        Sample::new(inputs, move |x| {
+            let parts: Vec<&Tensor> = x.iter().collect();
+            if stacked { Tensor::stack(&parts, dim).exp() } else { Tensor::cat(&parts, dim).exp() }
+        })
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("cat: shapes [2, 3] and [2, 4] (tensor 1) differ outside of dim 0", || {
+                Tensor::cat(&[&floats([2, 3]), &floats([2, 4])], 0);
+            }),
+            Reject::new("cat: an empty list of tensors", || {
+                Tensor::cat(&[], 0);
+            }),
+            Reject::new("stack: shapes [2] and [3] (tensor 1) differ; all must be equal", || {
+                Tensor::stack(&[&floats([2]), &floats([3])], 0);
+            }),
+        ]
+    }),
 ];

@@ -1,7 +1,7 @@
 //! Views.
 
 use crate::op::{Gradients, Op, Saved};
-use crate::table::{Domain, OpInfo, Reject, Sample, floats, no_rejects};
+use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, NewShape, Shape, axis, fail};
 
@@ -359,146 +359,115 @@ impl Tensor {
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo {
-        op: "Reshape",
-        name: "reshape",
-        torch: "torch.reshape",
-        sample: |draw| {
-            let shape = draw.shape(0, 3);
-            let leaf = draw.leaf(&shape, Domain::Any);
-            match draw.below(5) {
-                0 => Sample::new(vec![leaf], |x| x[0].reshape([x[0].numel()]).exp()),
-                1 => Sample::new(vec![leaf], |x| x[0].flatten(0, -1).exp()),
-                2 => Sample::new(vec![leaf], |x| x[0].unsqueeze(-1).exp()),
-                3 => Sample::new(vec![leaf], |x| x[0].squeeze().exp()),
-                _ => Sample::new(vec![leaf], |x| x[0].unsqueeze(0).squeeze_dim(0).exp()),
-            }
-        },
-        rejects: || {
-            vec![
-                Reject::new("reshape: shape [4, 2] does not hold the 6 elements of shape [2, 3]", || {
-                    floats([2, 3]).reshape([4, 2]);
-                }),
-                Reject::new("reshape: shape [-1, -1] does not hold the 6 elements of shape [2, 3]", || {
-                    floats([2, 3]).reshape([-1, -1]);
-                }),
-                Reject::new("view: shape [6] needs a copy of this array of shape [3, 2]", || {
-                    floats([2, 3]).t().view([6]);
-                }),
-                Reject::new("flatten: start dim 1 lies behind end dim 0 in shape [2, 3]", || {
-                    floats([2, 3]).flatten(1, 0);
-                }),
-                Reject::new("unsqueeze: dim 3 is out of range for shape [2]; expected -2 to 1", || {
-                    floats([2]).unsqueeze(3);
-                }),
-                Reject::new("squeeze: dim 2 is out of range for shape [2]", || {
-                    floats([2]).squeeze_dim(2);
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Permute",
-        name: "permute",
-        torch: "torch.permute",
-        sample: |draw| {
-            let shape = draw.shape(0, 3);
-            let leaf = draw.leaf(&shape, Domain::Any);
-            if draw.coin() {
-                let (a, b) = (draw.dim(&shape), draw.dim(&shape));
-                return Sample::new(vec![leaf], move |x| x[0].transpose(a, b).exp());
-            }
-            let dims: Vec<isize> = draw.permutation(shape.len()).iter().map(|&d| d as isize).collect();
-            Sample::new(vec![leaf], move |x| x[0].permute(&dims).exp())
-        },
-        rejects: || {
-            vec![
-                Reject::new("permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]", || {
-                    floats([2, 3]).permute(&[0, 0]);
-                }),
-                Reject::new("transpose: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
-                    floats([2, 3]).transpose(0, 2);
-                }),
-                Reject::new("t: expected at most 2 dims, but shape is [2, 3, 4]", || {
-                    floats([2, 3, 4]).t();
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Expand",
-        name: "expand",
-        torch: "torch.Tensor.expand",
-        sample: |draw| {
-            let shape = draw.shape(0, 2);
-            let small: Shape = shape.iter().map(|&s| if draw.coin() { 1 } else { s }).collect();
-            let full: Vec<usize> = [draw.size()].into_iter().chain(shape.iter().copied()).collect();
-            Sample::new(vec![draw.leaf(&small, Domain::Any)], move |x| x[0].expand(full.as_slice()).exp())
-        },
-        rejects: || {
-            vec![Reject::new("expand: shape [2, 3] does not expand to [2, 4]", || {
-                floats([2, 3]).expand([2, 4]);
-            })]
-        },
-    },
-    OpInfo {
-        op: "Slice",
-        name: "narrow",
-        torch: "torch.narrow",
-        sample: |draw| {
-            let shape = draw.full_shape(1, 3);
-            let dim = draw.dim(&shape);
-            let size = shape[axis("narrow", dim, &shape)];
-            let start = draw.below(size);
-            let step = 1 + draw.below(2);
-            let len = draw.below((size - start).div_ceil(step) + 1);
-            let leaf = draw.leaf(&shape, Domain::Any);
-            if draw.below(4) == 3 {
-                return Sample::new(vec![leaf], move |x| x[0].select(dim, start as isize).exp());
-            }
-            Sample::new(vec![leaf], move |x| x[0].step(dim, start, len, step).exp())
-        },
-        rejects: || {
-            vec![
-                Reject::new("narrow: start 1, length 2, step 1 leave axis 0 of shape [2, 3]", || {
-                    floats([2, 3]).narrow(0, 1, 2);
-                }),
-                Reject::new("select: index 3 is out of range for dim 1 of shape [2, 3]", || {
-                    floats([2, 3]).select(1, 3);
-                }),
-                Reject::new("split: pieces of size 0 along dim 0 of shape [2, 3]", || {
-                    floats([2, 3]).split(0, 0);
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Unfold",
-        name: "unfold",
-        torch: "torch.Tensor.unfold",
-        sample: |draw| {
-            let shape = draw.full_shape(1, 2);
-            let dim = draw.dim(&shape);
-            let size = 1 + draw.below(shape[axis("unfold", dim, &shape)]);
-            let step = 1 + draw.below(2);
-            Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].unfold(dim, size, step).exp())
-        },
-        rejects: || {
-            vec![Reject::new("unfold: size 4, step 1 do not fit axis 1 of shape [2, 3]", || {
-                floats([2, 3]).unfold(1, 4, 1);
-            })]
-        },
-    },
-    OpInfo {
-        op: "Contiguous",
-        name: "contiguous",
-        torch: "torch.Tensor.contiguous",
-        sample: |draw| {
-            let shape = draw.shape(0, 3);
-            Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
-                Tensor::apply(Contiguous, &[&x[0].transpose(0, -1)]).exp()
-            })
-        },
-        rejects: no_rejects,
-    },
+    OpInfo::op("Reshape", "reshape", "torch.reshape", |draw| {
+        let shape = draw.shape(0, 3);
+        let leaf = draw.leaf(&shape, Domain::Any);
+        match draw.below(5) {
+            0 => Sample::new(vec![leaf], |x| x[0].reshape([x[0].numel()]).exp()),
+            1 => Sample::new(vec![leaf], |x| x[0].flatten(0, -1).exp()),
+            2 => Sample::new(vec![leaf], |x| x[0].unsqueeze(-1).exp()),
+            3 => Sample::new(vec![leaf], |x| x[0].squeeze().exp()),
+            _ => Sample::new(vec![leaf], |x| x[0].unsqueeze(0).squeeze_dim(0).exp()),
+        }
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("reshape: shape [4, 2] does not hold the 6 elements of shape [2, 3]", || {
+                floats([2, 3]).reshape([4, 2]);
+            }),
+            Reject::new("reshape: shape [-1, -1] does not hold the 6 elements of shape [2, 3]", || {
+                floats([2, 3]).reshape([-1, -1]);
+            }),
+            Reject::new("view: shape [6] needs a copy of this array of shape [3, 2]", || {
+                floats([2, 3]).t().view([6]);
+            }),
+            Reject::new("flatten: start dim 1 lies behind end dim 0 in shape [2, 3]", || {
+                floats([2, 3]).flatten(1, 0);
+            }),
+            Reject::new("unsqueeze: dim 3 is out of range for shape [2]; expected -2 to 1", || {
+                floats([2]).unsqueeze(3);
+            }),
+            Reject::new("squeeze: dim 2 is out of range for shape [2]", || {
+                floats([2]).squeeze_dim(2);
+            }),
+        ]
+    }),
+    OpInfo::op("Permute", "permute", "torch.permute", |draw| {
+        let shape = draw.shape(0, 3);
+        let leaf = draw.leaf(&shape, Domain::Any);
+        if draw.coin() {
+            let (a, b) = (draw.dim(&shape), draw.dim(&shape));
+            return Sample::new(vec![leaf], move |x| x[0].transpose(a, b).exp());
+        }
+        let dims: Vec<isize> = draw.permutation(shape.len()).iter().map(|&d| d as isize).collect();
+        Sample::new(vec![leaf], move |x| x[0].permute(&dims).exp())
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]", || {
+                floats([2, 3]).permute(&[0, 0]);
+            }),
+            Reject::new("transpose: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
+                floats([2, 3]).transpose(0, 2);
+            }),
+            Reject::new("t: expected at most 2 dims, but shape is [2, 3, 4]", || {
+                floats([2, 3, 4]).t();
+            }),
+        ]
+    }),
+    OpInfo::op("Expand", "expand", "torch.Tensor.expand", |draw| {
+        let shape = draw.shape(0, 2);
+        let small: Shape = shape.iter().map(|&s| if draw.coin() { 1 } else { s }).collect();
+        let full: Vec<usize> = [draw.size()].into_iter().chain(shape.iter().copied()).collect();
+        Sample::new(vec![draw.leaf(&small, Domain::Any)], move |x| x[0].expand(full.as_slice()).exp())
+    })
+    .rejects(|| {
+        vec![Reject::new("expand: shape [2, 3] does not expand to [2, 4]", || {
+            floats([2, 3]).expand([2, 4]);
+        })]
+    }),
+    OpInfo::op("Slice", "narrow", "torch.narrow", |draw| {
+        let shape = draw.full_shape(1, 3);
+        let dim = draw.dim(&shape);
+        let size = shape[axis("narrow", dim, &shape)];
+        let start = draw.below(size);
+        let step = 1 + draw.below(2);
+        let len = draw.below((size - start).div_ceil(step) + 1);
+        let leaf = draw.leaf(&shape, Domain::Any);
+        if draw.below(4) == 3 {
+            return Sample::new(vec![leaf], move |x| x[0].select(dim, start as isize).exp());
+        }
+        Sample::new(vec![leaf], move |x| x[0].step(dim, start, len, step).exp())
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("narrow: start 1, length 2, step 1 leave axis 0 of shape [2, 3]", || {
+                floats([2, 3]).narrow(0, 1, 2);
+            }),
+            Reject::new("select: index 3 is out of range for dim 1 of shape [2, 3]", || {
+                floats([2, 3]).select(1, 3);
+            }),
+            Reject::new("split: pieces of size 0 along dim 0 of shape [2, 3]", || {
+                floats([2, 3]).split(0, 0);
+            }),
+        ]
+    }),
+    OpInfo::op("Unfold", "unfold", "torch.Tensor.unfold", |draw| {
+        let shape = draw.full_shape(1, 2);
+        let dim = draw.dim(&shape);
+        let size = 1 + draw.below(shape[axis("unfold", dim, &shape)]);
+        let step = 1 + draw.below(2);
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].unfold(dim, size, step).exp())
+    })
+    .rejects(|| {
+        vec![Reject::new("unfold: size 4, step 1 do not fit axis 1 of shape [2, 3]", || {
+            floats([2, 3]).unfold(1, 4, 1);
+        })]
+    }),
+    OpInfo::op("Contiguous", "contiguous", "torch.Tensor.contiguous", |draw| {
+        let shape = draw.shape(0, 3);
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
+            Tensor::apply(Contiguous, &[&x[0].transpose(0, -1)]).exp()
+        })
+    }),
 ];

@@ -217,11 +217,7 @@ impl Tensor {
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo {
-        op: "Matmul",
-        name: "matmul",
-        torch: "torch.matmul",
-        sample: |draw| {
+    OpInfo::op("Matmul", "matmul", "torch.matmul", |draw| {
             let (m, k, n) = (draw.size(), draw.size(), draw.size());
             let (a, b) = match draw.below(6) {
                 0 => (vec![m, k], vec![k, n]),
@@ -237,8 +233,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
             };
             let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
             Sample::new(inputs, |x| x[0].matmul(&x[1]))
-        },
-        rejects: || {
+        }).rejects(|| {
             vec![
                 Reject::new(
                     "matmul: inner dimensions differ: [32, 10] x [16, 4] (10 != 16); \
@@ -257,13 +252,8 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     floats([2, 1, 1]).matmul(&floats([3, 1, 1]));
                 }),
             ]
-        },
-    },
-    OpInfo {
-        op: "Linear",
-        name: "linear",
-        torch: "torch.nn.functional.linear",
-        sample: |draw| {
+        }),
+    OpInfo::op("Linear", "linear", "torch.nn.functional.linear", |draw| {
             let (features, out) = (draw.full_size(), draw.full_size());
             let mut shape = draw.shape(0, 2).to_vec();
             shape.push(features);
@@ -273,8 +263,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
             }
             let call = if draw.coin() { linear_relu } else { linear };
             Sample::new(inputs, move |x| call(&x[0], &x[1], x.get(2)))
-        },
-        rejects: || {
+        }).rejects(|| {
             vec![
                 Reject::new(
                     "linear: input shape [2, 3] does not fit weight [5, 4]; its last axis must be in_features = 4",
@@ -295,6 +284,5 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     },
                 ),
             ]
-        },
-    },
+        }),
 ];

@@ -5,19 +5,21 @@ pub(crate) mod cast;
 mod elementwise;
 mod functions;
 mod index;
+mod inplace;
 mod layout;
 mod loss;
 mod matmul;
 mod norm;
+mod operand;
 mod reduce;
 mod softmax;
 mod unary;
 
-pub use elementwise::Operand;
 pub use functions::{cat, stack, where_};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use norm::{layer_norm, rms_norm};
+pub use operand::Operand;
 
 use crate::table::OpInfo;
 

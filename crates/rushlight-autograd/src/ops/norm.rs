@@ -228,12 +228,8 @@ fn sample(draw: &mut Draw<'_>) -> Sample {
     })
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo {
-    op: "NormOp",
-    name: "layer_norm",
-    torch: "torch.nn.functional.layer_norm",
-    sample,
-    rejects: || {
+pub(crate) static TABLE: &[OpInfo] =
+    &[OpInfo::op("NormOp", "layer_norm", "torch.nn.functional.layer_norm", sample).rejects(|| {
         vec![
             Reject::new("layer_norm: input shape [2, 3] does not end with normalized_shape [2]", || {
                 layer_norm(&floats([2, 3]), &[2], None, None, 1e-5);
@@ -245,5 +241,4 @@ pub(crate) static TABLE: &[OpInfo] = &[OpInfo {
                 rms_norm(&integers(), &[3], None, 1e-5);
             }),
         ]
-    },
-}];
+    })];

@@ -1,7 +1,7 @@
 //! Reductions.
 
 use crate::op::{Gradients, Op, Saved, Saves};
-use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers, no_rejects};
+use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Dims, Shape, axis};
 
@@ -418,122 +418,93 @@ fn reduced(
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo {
-        op: "Sum",
-        name: "sum",
-        torch: "torch.sum",
-        sample: |draw| {
-            reduced(draw, false, Domain::Any, |x, dims, keepdim| match dims {
-                [] => x.sum().exp(),
-                dims => x.sum_dim(dims, keepdim).sin(),
-            })
-        },
-        rejects: || {
-            vec![
-                Reject::new("sum: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
-                    floats([2, 3]).sum_dim(2, false);
-                }),
-                Reject::new("sum: dim -1 appears twice in [1, -1]", || {
-                    floats([2, 3]).sum_dim([1, -1], false);
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Mean",
-        name: "mean",
-        torch: "torch.mean",
-        sample: |draw| {
-            if draw.below(3) == 2 {
-                // At least two elements, of which no two are equal.
-                let mut shape = draw.full_shape(1, 2).to_vec();
-                shape[0] += 1;
-                let (keepdim, square) = (draw.coin(), draw.coin());
-                return Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match square {
-                    true => x[0].var_dim(0, keepdim).exp(),
-                    false => x[0].std_dim(0, keepdim).exp(),
-                });
-            }
-            reduced(draw, true, Domain::Any, |x, dims, keepdim| match dims {
-                [] => x.mean().exp(),
-                dims => x.mean_dim(dims, keepdim).exp(),
-            })
-        },
-        rejects: || {
-            vec![Reject::new(
-                "mean: the dtype is int64, not a float; cast with .to(DType::F32) first",
-                || {
-                    integers().mean();
-                },
-            )]
-        },
-    },
-    OpInfo {
-        op: "Prod",
-        name: "prod",
-        torch: "torch.prod",
-        sample: |draw| {
-            let shape = draw.shape(0, 2);
-            let leaf = draw.leaf(&shape, Domain::NonZero);
-            if draw.coin() {
-                // With zeros among the factors, as the rule must not divide.
-                let factors = Tensor::constant(draw.mask(&shape));
-                return Sample::new(vec![leaf], move |x| (&x[0] * &factors).prod());
-            }
-            Sample::new(vec![leaf], |x| x[0].prod())
-        },
-        rejects: no_rejects,
-    },
-    OpInfo {
-        op: "Extreme",
-        name: "amax",
-        torch: "torch.amax",
-        sample: |draw| match draw.below(3) {
-            0 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
-                [] => x.max().exp(),
-                dims => x.amax(dims, keepdim).exp(),
+    OpInfo::op("Sum", "sum", "torch.sum", |draw| {
+        reduced(draw, false, Domain::Any, |x, dims, keepdim| match dims {
+            [] => x.sum().exp(),
+            dims => x.sum_dim(dims, keepdim).sin(),
+        })
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("sum: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
+                floats([2, 3]).sum_dim(2, false);
             }),
-            1 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
-                [] => x.min().exp(),
-                dims => x.amin(dims, keepdim).exp(),
+            Reject::new("sum: dim -1 appears twice in [1, -1]", || {
+                floats([2, 3]).sum_dim([1, -1], false);
             }),
-            _ => {
-                // Each extreme stands twice, and both places belong to one input.
-                let shape = draw.full_shape(1, 3);
-                let (dim, largest) = (draw.dim(&shape), draw.coin());
-                Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| {
-                    let twice = Tensor::cat(&[&x[0], &x[0]], dim);
-                    if largest { twice.amax(dim, false).exp() } else { twice.amin(dim, true).exp() }
-                })
-            }
-        },
-        rejects: || {
-            vec![
-                Reject::new("max: axis 0 of shape [0] is empty and has no extreme value", || {
-                    floats([0]).max();
-                }),
-                Reject::new("amin: dim 5 is out of range for shape [2]", || {
-                    floats([2]).amin(5, false);
-                }),
-            ]
-        },
-    },
-    OpInfo {
-        op: "Pick",
-        name: "max_dim",
-        torch: "torch.max",
-        sample: |draw| {
-            let shape = draw.full_shape(0, 3);
-            let (dim, largest, keepdim) = (draw.dim(&shape), draw.coin(), draw.coin());
-            Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match largest {
-                true => x[0].max_dim(dim, keepdim).0.exp(),
-                false => x[0].min_dim(dim, keepdim).0.exp(),
+        ]
+    }),
+    OpInfo::op("Mean", "mean", "torch.mean", |draw| {
+        if draw.below(3) == 2 {
+            // At least two elements, of which no two are equal.
+            let mut shape = draw.full_shape(1, 2).to_vec();
+            shape[0] += 1;
+            let (keepdim, square) = (draw.coin(), draw.coin());
+            return Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match square {
+                true => x[0].var_dim(0, keepdim).exp(),
+                false => x[0].std_dim(0, keepdim).exp(),
+            });
+        }
+        reduced(draw, true, Domain::Any, |x, dims, keepdim| match dims {
+            [] => x.mean().exp(),
+            dims => x.mean_dim(dims, keepdim).exp(),
+        })
+    })
+    .rejects(|| {
+        vec![Reject::new("mean: the dtype is int64, not a float; cast with .to(DType::F32) first", || {
+            integers().mean();
+        })]
+    }),
+    OpInfo::op("Prod", "prod", "torch.prod", |draw| {
+        let shape = draw.shape(0, 2);
+        let leaf = draw.leaf(&shape, Domain::NonZero);
+        if draw.coin() {
+            // With zeros among the factors, as the rule must not divide.
+            let factors = Tensor::constant(draw.mask(&shape));
+            return Sample::new(vec![leaf], move |x| (&x[0] * &factors).prod());
+        }
+        Sample::new(vec![leaf], |x| x[0].prod())
+    }),
+    OpInfo::op("Extreme", "amax", "torch.amax", |draw| match draw.below(3) {
+        0 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
+            [] => x.max().exp(),
+            dims => x.amax(dims, keepdim).exp(),
+        }),
+        1 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
+            [] => x.min().exp(),
+            dims => x.amin(dims, keepdim).exp(),
+        }),
+        _ => {
+            // Each extreme stands twice, and both places belong to one input.
+            let shape = draw.full_shape(1, 3);
+            let (dim, largest) = (draw.dim(&shape), draw.coin());
+            Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| {
+                let twice = Tensor::cat(&[&x[0], &x[0]], dim);
+                if largest { twice.amax(dim, false).exp() } else { twice.amin(dim, true).exp() }
             })
-        },
-        rejects: || {
-            vec![Reject::new("argmax: axis 1 of shape [2, 0] is empty and has no position", || {
-                floats([2, 0]).max_dim(1, false);
-            })]
-        },
-    },
+        }
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("max: axis 0 of shape [0] is empty and has no extreme value", || {
+                floats([0]).max();
+            }),
+            Reject::new("amin: dim 5 is out of range for shape [2]", || {
+                floats([2]).amin(5, false);
+            }),
+        ]
+    }),
+    OpInfo::op("Pick", "max_dim", "torch.max", |draw| {
+        let shape = draw.full_shape(0, 3);
+        let (dim, largest, keepdim) = (draw.dim(&shape), draw.coin(), draw.coin());
+        Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| match largest {
+            true => x[0].max_dim(dim, keepdim).0.exp(),
+            false => x[0].min_dim(dim, keepdim).0.exp(),
+        })
+    })
+    .rejects(|| {
+        vec![Reject::new("argmax: axis 1 of shape [2, 0] is empty and has no position", || {
+            floats([2, 0]).max_dim(1, false);
+        })]
+    }),
 ];

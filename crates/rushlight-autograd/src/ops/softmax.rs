@@ -157,12 +157,8 @@ fn along(draw: &mut Draw<'_>, call: fn(&Tensor, isize) -> Tensor) -> Sample {
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo {
-        op: "Softmax",
-        name: "softmax",
-        torch: "torch.softmax",
-        sample: |draw| along(draw, |x, dim| x.softmax(dim)),
-        rejects: || {
+    OpInfo::op("Softmax", "softmax", "torch.softmax", |draw| along(draw, |x, dim| x.softmax(dim))).rejects(
+        || {
             vec![
                 Reject::new("softmax: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
                     floats([2, 3]).softmax(2);
@@ -172,38 +168,27 @@ pub(crate) static TABLE: &[OpInfo] = &[
                 }),
             ]
         },
-    },
-    OpInfo {
-        op: "LogSoftmax",
-        name: "log_softmax",
-        torch: "torch.log_softmax",
-        sample: |draw| along(draw, |x, dim| x.log_softmax(dim)),
-        rejects: || {
-            vec![Reject::new(
-                "log_softmax: dim -3 is out of range for shape [2, 3]; expected -2 to 1",
-                || {
-                    floats([2, 3]).log_softmax(-3);
-                },
-            )]
-        },
-    },
-    OpInfo {
-        op: "LogSumExp",
-        name: "logsumexp",
-        torch: "torch.logsumexp",
-        sample: |draw| match draw.coin() {
-            true => along(draw, |x, dim| x.logsumexp(dim, false)),
-            false => along(draw, |x, dim| x.logsumexp(dim, true)),
-        },
-        rejects: || {
-            vec![
-                Reject::new("logsumexp: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
-                    floats([2, 3]).logsumexp(2, false);
-                }),
-                Reject::new("logsumexp: the dtype is int64, not a float", || {
-                    integers().logsumexp(0, false);
-                }),
-            ]
-        },
-    },
+    ),
+    OpInfo::op("LogSoftmax", "log_softmax", "torch.log_softmax", |draw| {
+        along(draw, |x, dim| x.log_softmax(dim))
+    })
+    .rejects(|| {
+        vec![Reject::new("log_softmax: dim -3 is out of range for shape [2, 3]; expected -2 to 1", || {
+            floats([2, 3]).log_softmax(-3);
+        })]
+    }),
+    OpInfo::op("LogSumExp", "logsumexp", "torch.logsumexp", |draw| match draw.coin() {
+        true => along(draw, |x, dim| x.logsumexp(dim, false)),
+        false => along(draw, |x, dim| x.logsumexp(dim, true)),
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("logsumexp: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
+                floats([2, 3]).logsumexp(2, false);
+            }),
+            Reject::new("logsumexp: the dtype is int64, not a float", || {
+                integers().logsumexp(0, false);
+            }),
+        ]
+    }),
 ];

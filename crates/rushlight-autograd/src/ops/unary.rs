@@ -33,16 +33,10 @@ macro_rules! unary_op {
         }
 
         impl $Op {
-            const INFO: OpInfo = OpInfo {
-                op: stringify!($Op),
-                name: stringify!($name),
-                torch: concat!("torch.", stringify!($name)),
-                sample: |draw| {
+            const INFO: OpInfo = OpInfo::op(stringify!($Op), stringify!($name), concat!("torch.", stringify!($name)), |draw| {
                     let shape = draw.shape(0, 3);
                     Sample::new(vec![draw.leaf(&shape, Domain::$domain)], |x| x[0].$name())
-                },
-                rejects: crate::table::no_rejects,
-            };
+                });
         }
 
         impl Tensor {
@@ -381,67 +375,30 @@ pub(crate) static TABLE: &[OpInfo] = &[
     Sigmoid::INFO,
     Relu::INFO,
     Erf::INFO,
-    OpInfo {
-        op: "GeluOp",
-        name: "gelu",
-        torch: "torch.nn.functional.gelu",
-        sample: |draw| match draw.coin() {
-            true => one(draw, Domain::Any, |x| x[0].gelu()),
-            false => one(draw, Domain::Any, |x| x[0].gelu_tanh()),
-        },
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "Scale",
-        name: "mul",
-        torch: "torch.mul",
-        sample: |draw| one(draw, Domain::Any, |x| &x[0] * 1.7),
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "Offset",
-        name: "add",
-        torch: "torch.add",
-        sample: |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5),
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "Rsub",
-        name: "sub",
-        torch: "torch.rsub",
-        sample: |draw| one(draw, Domain::Any, |x| 0.5 - &x[0]),
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "PowScalar",
-        name: "powf",
-        torch: "torch.pow",
-        sample: |draw| match draw.below(4) {
-            0 => one(draw, Domain::Any, |x| x[0].square()),
-            1 => one(draw, Domain::NonZero, |x| x[0].powf(-3.0)),
-            2 => one(draw, Domain::Any, |x| x[0].powf(0.0)),
-            _ => one(draw, Domain::Positive, |x| x[0].powf(1.5)),
-        },
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "LeakyRelu",
-        name: "leaky_relu",
-        torch: "torch.nn.functional.leaky_relu",
-        sample: |draw| one(draw, Domain::NonZero, |x| x[0].leaky_relu(0.1)),
-        rejects: crate::table::no_rejects,
-    },
-    OpInfo {
-        op: "Clamp",
-        name: "clamp",
-        torch: "torch.clamp",
-        sample: |draw| one(draw, Domain::NonZero, |x| x[0].clamp(-1.05, 0.05)),
-        rejects: || {
-            vec![Reject::new("clamp: not defined for bool", || {
-                integers().gt(1).clamp(0.0, 1.0);
-            })]
-        },
-    },
+    OpInfo::op("GeluOp", "gelu", "torch.nn.functional.gelu", |draw| match draw.coin() {
+        true => one(draw, Domain::Any, |x| x[0].gelu()),
+        false => one(draw, Domain::Any, |x| x[0].gelu_tanh()),
+    }),
+    OpInfo::op("Scale", "mul", "torch.mul", |draw| one(draw, Domain::Any, |x| &x[0] * 1.7)),
+    OpInfo::op("Offset", "add", "torch.add", |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5)),
+    OpInfo::op("Rsub", "sub", "torch.rsub", |draw| one(draw, Domain::Any, |x| 0.5 - &x[0])),
+    OpInfo::op("PowScalar", "powf", "torch.pow", |draw| match draw.below(4) {
+        0 => one(draw, Domain::Any, |x| x[0].square()),
+        1 => one(draw, Domain::NonZero, |x| x[0].powf(-3.0)),
+        2 => one(draw, Domain::Any, |x| x[0].powf(0.0)),
+        _ => one(draw, Domain::Positive, |x| x[0].powf(1.5)),
+    }),
+    OpInfo::op("LeakyRelu", "leaky_relu", "torch.nn.functional.leaky_relu", |draw| {
+        one(draw, Domain::NonZero, |x| x[0].leaky_relu(0.1))
+    }),
+    OpInfo::op("Clamp", "clamp", "torch.clamp", |draw| {
+        one(draw, Domain::NonZero, |x| x[0].clamp(-1.05, 0.05))
+    })
+    .rejects(|| {
+        vec![Reject::new("clamp: not defined for bool", || {
+            integers().gt(1).clamp(0.0, 1.0);
+        })]
+    }),
 ];
 
 /// A sample with one leaf of any shape.

@@ -328,42 +328,42 @@ pub fn mse_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> T
 
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::None];
 
-pub(crate) const BINARY_CROSS_ENTROPY: OpInfo = OpInfo {
-    op: "BinaryCrossEntropy",
-    name: "binary_cross_entropy",
-    torch: "torch.nn.functional.binary_cross_entropy",
-    sample: |draw| {
+pub(crate) const BINARY_CROSS_ENTROPY: OpInfo = OpInfo::op(
+    "BinaryCrossEntropy",
+    "binary_cross_entropy",
+    "torch.nn.functional.binary_cross_entropy",
+    |draw| {
         let shape = draw.full_shape(0, 2);
         let inputs = vec![draw.leaf(&shape, Domain::Unit), draw.leaf(&shape, Domain::Unit)];
         let weight = draw.coin().then(|| draw.constant(&shape, Domain::Positive));
         let options = BceOptions { weight, reduction: REDUCTIONS[draw.below(3)] };
         Sample::new(inputs, move |x| binary_cross_entropy_with(&x[0], &x[1], &options))
     },
-    rejects: || {
-        vec![
-            Reject::new("binary_cross_entropy: input shape [2] and target shape [3] differ", || {
-                binary_cross_entropy(&floats([2]), &floats([3]));
-            }),
-            Reject::new("binary_cross_entropy: input 2 is not between 0 and 1; apply sigmoid", || {
-                binary_cross_entropy(&(floats([2]) + 2.0), &floats([2]));
-            }),
-            Reject::new("binary_cross_entropy: input NaN is not between 0 and 1; apply sigmoid", || {
-                binary_cross_entropy(&(floats([2]) * f64::NAN), &floats([2]));
-            }),
-            Reject::new("binary_cross_entropy: weight of shape [2] requires a gradient", || {
-                let weight = Some(floats([2]).requires_grad_());
-                let options = BceOptions { weight, ..BceOptions::default() };
-                binary_cross_entropy_with(&floats([2]), &floats([2]), &options);
-            }),
-        ]
-    },
-};
+)
+.rejects(|| {
+    vec![
+        Reject::new("binary_cross_entropy: input shape [2] and target shape [3] differ", || {
+            binary_cross_entropy(&floats([2]), &floats([3]));
+        }),
+        Reject::new("binary_cross_entropy: input 2 is not between 0 and 1; apply sigmoid", || {
+            binary_cross_entropy(&(floats([2]) + 2.0), &floats([2]));
+        }),
+        Reject::new("binary_cross_entropy: input NaN is not between 0 and 1; apply sigmoid", || {
+            binary_cross_entropy(&(floats([2]) * f64::NAN), &floats([2]));
+        }),
+        Reject::new("binary_cross_entropy: weight of shape [2] requires a gradient", || {
+            let weight = Some(floats([2]).requires_grad_());
+            let options = BceOptions { weight, ..BceOptions::default() };
+            binary_cross_entropy_with(&floats([2]), &floats([2]), &options);
+        }),
+    ]
+});
 
-pub(crate) const BCE_WITH_LOGITS: OpInfo = OpInfo {
-    op: "BceWithLogits",
-    name: "binary_cross_entropy_with_logits",
-    torch: "torch.nn.functional.binary_cross_entropy_with_logits",
-    sample: |draw| {
+pub(crate) const BCE_WITH_LOGITS: OpInfo = OpInfo::op(
+    "BceWithLogits",
+    "binary_cross_entropy_with_logits",
+    "torch.nn.functional.binary_cross_entropy_with_logits",
+    |draw| {
         let shape = draw.full_shape(0, 2);
         let inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&shape, Domain::Unit)];
         let weight = draw.coin().then(|| draw.constant(&shape, Domain::Positive));
@@ -371,32 +371,29 @@ pub(crate) const BCE_WITH_LOGITS: OpInfo = OpInfo {
         let options = BceWithLogitsOptions { weight, pos_weight, reduction: REDUCTIONS[draw.below(3)] };
         Sample::new(inputs, move |x| binary_cross_entropy_with_logits_with(&x[0], &x[1], &options))
     },
-    rejects: || {
-        vec![
-            Reject::new(
-                "binary_cross_entropy_with_logits: input shape [2, 1] and target shape [2] differ",
-                || {
-                    binary_cross_entropy_with_logits(&floats([2, 1]), &floats([2]));
-                },
-            ),
-            Reject::new(
-                "binary_cross_entropy_with_logits: pos_weight of shape [1] requires a gradient, \
+)
+.rejects(|| {
+    vec![
+        Reject::new(
+            "binary_cross_entropy_with_logits: input shape [2, 1] and target shape [2] differ",
+            || {
+                binary_cross_entropy_with_logits(&floats([2, 1]), &floats([2]));
+            },
+        ),
+        Reject::new(
+            "binary_cross_entropy_with_logits: pos_weight of shape [1] requires a gradient, \
                  but the loss has none for it; detach it",
-                || {
-                    let pos_weight = Some(floats([1]).requires_grad_());
-                    let options = BceWithLogitsOptions { pos_weight, ..BceWithLogitsOptions::default() };
-                    binary_cross_entropy_with_logits_with(&floats([2]), &floats([2]), &options);
-                },
-            ),
-        ]
-    },
-};
+            || {
+                let pos_weight = Some(floats([1]).requires_grad_());
+                let options = BceWithLogitsOptions { pos_weight, ..BceWithLogitsOptions::default() };
+                binary_cross_entropy_with_logits_with(&floats([2]), &floats([2]), &options);
+            },
+        ),
+    ]
+});
 
-pub(crate) const MSE_LOSS: OpInfo = OpInfo {
-    op: "MseLoss",
-    name: "mse_loss",
-    torch: "torch.nn.functional.mse_loss",
-    sample: |draw| {
+pub(crate) const MSE_LOSS: OpInfo =
+    OpInfo::op("MseLoss", "mse_loss", "torch.nn.functional.mse_loss", |draw| {
         let (a, b) = loop {
             let (a, b) = draw.broadcast_pair();
             if a.numel() > 0 && b.numel() > 0 {
@@ -406,10 +403,9 @@ pub(crate) const MSE_LOSS: OpInfo = OpInfo {
         let reduction = REDUCTIONS[draw.below(3)];
         let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
         Sample::new(inputs, move |x| mse_loss_with(&x[0], &x[1], reduction))
-    },
-    rejects: || {
+    })
+    .rejects(|| {
         vec![Reject::new("mse_loss: shapes [2] and [3] do not broadcast", || {
             mse_loss(&floats([2]), &floats([3]));
         })]
-    },
-};
+    });

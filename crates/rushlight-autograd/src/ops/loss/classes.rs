@@ -374,11 +374,8 @@ fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Arra
     (safe, Some(counts))
 }
 
-pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
-    op: "CrossEntropy",
-    name: "cross_entropy",
-    torch: "torch.nn.functional.cross_entropy",
-    sample: |draw| {
+pub(crate) const CROSS_ENTROPY: OpInfo =
+    OpInfo::op("CrossEntropy", "cross_entropy", "torch.nn.functional.cross_entropy", |draw| {
         let (rows, classes) = (draw.full_size(), draw.full_size());
         let input = draw.leaf(&[rows, classes], Domain::Any);
         let mut target = draw.index(&[rows], classes).to_vec::<i64>();
@@ -406,8 +403,8 @@ pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
         }
         let target = Tensor::constant(draw.integers(target, &[rows]));
         Sample::new(vec![input], move |x| cross_entropy_with(&x[0], &target, &options))
-    },
-    rejects: || {
+    })
+    .rejects(|| {
         vec![
             Reject::new(
                 "cross_entropy: target 3 (sample 2) is out of range for 3 classes; expected 0 to 2",
@@ -432,5 +429,4 @@ pub(crate) const CROSS_ENTROPY: OpInfo = OpInfo {
                 nll_loss(&floats([]), &integers());
             }),
         ]
-    },
-};
+    });
