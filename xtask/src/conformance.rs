@@ -5,7 +5,16 @@ use std::process::Command;
 /// Runs the cases; relative paths mean what they mean to the caller.
 pub(crate) fn run(words: &[String]) -> bool {
     let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--release", "-p", "rushlight-conformance", "--"])
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "-p",
+            "rushlight-conformance",
+            "--bin",
+            "rushlight-conformance",
+            "--",
+        ])
         .args(words)
         .status();
     match status {

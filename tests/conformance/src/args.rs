@@ -50,7 +50,6 @@ macro_rules! take {
     )*};
 }
 take! {
-    Py: value => value;
     Tensor: Py::Tensor(x) => x;
     bool: Py::Bool(x) => x, Py::Int(x) => x != 0;
     i64: Py::Int(x) => x, Py::Bool(x) => i64::from(x);
@@ -60,6 +59,12 @@ take! {
     String: Py::Str(x) => x;
     DType: Py::DType(x) => x;
     Scalar: Py::Float(x) => Scalar::Float(x), Py::Int(x) => Scalar::Int(x), Py::Bool(x) => Scalar::Bool(x);
+}
+
+impl Take for Py {
+    fn take(value: Py) -> Option<Self> {
+        Some(value)
+    }
 }
 
 impl<T: Take> Take for Option<T> {

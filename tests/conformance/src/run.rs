@@ -215,9 +215,18 @@ impl<'a> Inputs<'a> {
     /// # Errors
     /// If a tensor is not in the file.
     pub fn args(&mut self, case: &Case) -> Result<Args, String> {
-        let args = case.args.iter().map(|arg| self.py(arg)).collect::<Result<Vec<_>, String>>()?;
+        self.values(case).map(|(args, kwargs)| Args::new(args, kwargs))
+    }
+
+    /// The positional and the keyword arguments of a case.
+    ///
+    /// # Errors
+    /// If a tensor is not in the file.
+    #[allow(clippy::type_complexity, reason = "the two lists of a Python call")]
+    pub fn values(&mut self, case: &Case) -> Result<(Vec<Py>, Vec<(String, Py)>), String> {
+        let args = case.args.iter().map(|arg| self.py(arg)).collect::<Result<_, String>>()?;
         let kwargs = case.kwargs.iter().map(|(name, arg)| Ok((name.clone(), self.py(arg)?)));
-        Ok(Args::new(args, kwargs.collect::<Result<Vec<_>, String>>()?))
+        Ok((args, kwargs.collect::<Result<_, String>>()?))
     }
 
     fn py(&mut self, arg: &Arg) -> Result<Py, String> {

@@ -14,7 +14,6 @@ use crate::dtype::{DType, Element};
 use crate::fail;
 use block::Block;
 use sizes::{Class, LINE};
-use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::NonNull;
 
 pub use stats::{MemoryStats, memory_stats};
@@ -179,10 +178,11 @@ struct Line;
 
 #[cold]
 fn fresh(class: Class, bytes: usize) -> Block {
-    recycle::fresh(class).unwrap_or_else(|| {
-        let layout = Layout::from_size_align(bytes, LINE).expect("the size was checked");
-        handle_alloc_error(layout)
-    })
+    match recycle::fresh(class) {
+        Some(block) => block,
+        // Not the abort of Rust's collections: a shape that was typed wrong must not end a notebook or a server.
+        None => fail!("memory: the system refused a block of {bytes} bytes; make the tensors smaller"),
+    }
 }
 
 impl Drop for HostBuffer {
