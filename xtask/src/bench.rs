@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Package and bench target.
-const BENCHES: [(&str, &str); 2] = [("rushlight-array", "kernels"), ("rushlight-autograd", "overhead")];
+const PACKAGE: &str = "rushlight-benches";
 
 pub(crate) const PEERS: &str = r#"Beside other libraries
 
@@ -53,11 +52,8 @@ pub(crate) fn run(root: &Path, words: &[String]) -> bool {
 }
 
 fn arguments(words: &[String]) -> Vec<String> {
-    let targets = BENCHES.iter().flat_map(|(package, bench)| ["-p", package, "--bench", bench]);
-    let mut arguments: Vec<String> = ["bench"].into_iter().chain(targets).map(str::to_owned).collect();
-    arguments.push("--".to_owned());
-    arguments.extend_from_slice(words);
-    arguments
+    let command = ["bench", "-p", PACKAGE, "--benches", "--"].map(str::to_owned);
+    command.into_iter().chain(words.iter().cloned()).collect()
 }
 
 #[cfg(test)]
@@ -69,17 +65,7 @@ mod tests {
         let words = ["matmul".to_owned(), "--save-baseline=before".to_owned()];
         assert_eq!(
             arguments(&words).join(" "),
-            "bench -p rushlight-array --bench kernels -p rushlight-autograd --bench overhead -- matmul \
-             --save-baseline=before"
+            "bench -p rushlight-benches --benches -- matmul --save-baseline=before"
         );
-    }
-
-    #[test]
-    fn the_benches_exist() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
-        for (package, bench) in BENCHES {
-            let file = root.join("crates").join(package).join("benches").join(format!("{bench}.rs"));
-            assert!(file.exists(), "{}", file.display());
-        }
     }
 }

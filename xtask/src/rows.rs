@@ -39,11 +39,22 @@ const ROWS: &[Row] = &[
     Row {
         quick: true,
         minutes: 30,
-        ..Row::new("test", "cargo test --workspace --tests --no-fail-fast", jobs::tests)
+        ..Row::new(
+            "test",
+            "cargo test --workspace --exclude rushlight-benches --tests --no-fail-fast",
+            jobs::tests,
+        )
     },
     // In the profile of the tests, whose crates are built already.
     Row::new("cases", "cargo run --quiet -p rushlight-conformance", jobs::cases),
-    Row { minutes: 20, ..Row::new("doc-tests", "cargo test --workspace --doc --no-fail-fast", jobs::tests) },
+    Row {
+        minutes: 20,
+        ..Row::new(
+            "doc-tests",
+            "cargo test --workspace --exclude rushlight-benches --doc --no-fail-fast",
+            jobs::tests,
+        )
+    },
     Row::new("examples", "cargo build --release --examples -p rushlight", jobs::examples),
     Row {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
@@ -55,7 +66,7 @@ const ROWS: &[Row] = &[
     Row {
         env: &[
             ("RUSTC_BOOTSTRAP", "1"),
-            ("RUSTFLAGS", "-Zsanitizer=address"),
+            ("RUSTFLAGS", "-Zsanitizer=address --cfg rushlight_portable"),
             ("CARGO_TARGET_DIR", "target/xtask/asan-target"),
             // A block that is recycled instead of freed would hide a use after its end.
             ("RUSHLIGHT_CACHE_LIMIT", "0"),

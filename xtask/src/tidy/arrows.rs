@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "rushlight",
         &["rushlight-array", "rushlight-autograd", "rushlight-nn", "rushlight-optim", "rushlight-data"],
     ),
+    ("rushlight-benches", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-conformance", &["rushlight", "rushlight-array", "rushlight-autograd", "rushlight-nn"]),
     ("xtask", &[]),
 ];

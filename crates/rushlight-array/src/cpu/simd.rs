@@ -87,7 +87,7 @@ fn best() -> SimdLevel {
 /// Calls `kernel`, compiled for the machine's vector unit. Write it as `vectorized(#[inline(always)] || ..)`.
 #[inline(always)]
 pub(crate) fn vectorized<R>(kernel: impl FnOnce() -> R) -> R {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
     match simd_level() {
         // SAFETY: the level is at most the machine's best, so it has these instructions.
         SimdLevel::Avx512 => unsafe { avx512(kernel) },
@@ -95,17 +95,17 @@ pub(crate) fn vectorized<R>(kernel: impl FnOnce() -> R) -> R {
         SimdLevel::Avx2 => unsafe { avx2(kernel) },
         SimdLevel::Portable => kernel(),
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(not(target_arch = "x86_64"), rushlight_portable))]
     kernel()
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<R>(kernel: impl FnOnce() -> R) -> R {
     kernel()
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
 #[target_feature(enable = "avx2,fma")]
 fn avx2<R>(kernel: impl FnOnce() -> R) -> R {
     kernel()
