@@ -9,8 +9,11 @@
 //! give back the argument as it is.
 
 use crate::array::Array;
+use crate::cpu::Cpu;
 use crate::cpu::memory::HostBuffer;
+use crate::device::Device;
 use crate::dtype::DType;
+use crate::layout::Layout;
 use crate::storage::Buffer;
 use std::fmt::Debug;
 
@@ -147,6 +150,12 @@ pub enum Scatter {
     Set,
     /// Adds to it, in row-major order of the indices.
     Add,
+    /// Multiplies it, in this order.
+    Mul,
+    /// Keeps the larger; NaN wins.
+    Max,
+    /// Keeps the smaller; NaN wins.
+    Min,
 }
 
 /// An index that does not lie in its axis.
@@ -241,7 +250,8 @@ pub trait Backend: Send + Sync + Debug {
     /// `out[i][j][k] = x[i][index[i][j][k]][k]` for axis 1, and so on; `index` is i64.
     fn gather(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange>;
 
-    /// `x` with `out[i][index[i][j][k]][k]` set to, or increased by, `source[i][j][k]` for axis 1, and so on.
+    /// `x` with `out[i][index[i][j][k]][k]` set to, or joined with, `source[i][j][k]` for axis 1, and so on. Where the
+    /// op is not [`Scatter::Set`], the dtype is a compute type.
     fn scatter(
         &self,
         op: Scatter,
@@ -253,6 +263,57 @@ pub trait Backend: Send + Sync + Debug {
 
     /// Joins arrays of one dtype, equal but along `axis`.
     fn cat(&self, parts: &[&Array], axis: usize) -> Array;
+
+    // Provided: more of indexing, by the CPU if the device has no kernel.
+
+    /// `x` with its slices along `axis` that the one-dimensional i64 array `index` names set to, or joined with, those
+    /// of `source`. The result may take the place of `x` in memory.
+    fn index_scatter(
+        &self,
+        op: Scatter,
+        x: Array,
+        axis: usize,
+        index: &Array,
+        source: &Array,
+    ) -> Result<Array, OutOfRange> {
+        let mut column = vec![1; x.rank()];
+        column[axis] = index.numel();
+        self.scatter(op, &x, axis, &index.reshape(column.as_slice()).expand(source.shape()), source)
+    }
+
+    /// Row-major numbers in an array of the given sizes, from i64 arrays of one shape that hold the places along each
+    /// axis; negative places count from the back. An error says which array holds a place out of range.
+    fn ravel_index(&self, indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
+        let host: Vec<Array> = indices.iter().map(|index| index.to_device(&Device::cpu())).collect();
+        let numbers = Cpu.ravel_index(&host.iter().collect::<Vec<_>>(), sizes)?;
+        Ok(numbers.to_device(indices[0].device()))
+    }
+
+    /// The places of the true elements of a bool array, in row-major order: `[count, rank]`, i64.
+    fn nonzero(&self, mask: &Array) -> Array {
+        Cpu.nonzero(&mask.to_device(&Device::cpu())).to_device(mask.device())
+    }
+
+    /// The elements of `x` where the bool array `mask`, of its shape, is true, in row-major order.
+    fn masked_select(&self, x: &Array, mask: &Array) -> Array {
+        let host = Device::cpu();
+        Cpu.masked_select(&x.to_device(&host), &mask.to_device(&host)).to_device(x.device())
+    }
+
+    /// `x` with the elements where the bool array `mask`, of its shape, is true replaced by the first ones of `source`,
+    /// in row-major order. If these are too few, the error is the number of true elements.
+    fn masked_scatter(&self, x: &Array, mask: &Array, source: &Array) -> Result<Array, usize> {
+        let host = Device::cpu();
+        let (on_host, mask) = (x.to_device(&host), mask.to_device(&host));
+        Ok(Cpu.masked_scatter(&on_host, &mask, &source.to_device(&host))?.to_device(x.device()))
+    }
+
+    /// `x`, which has row-major order from the start of its storage, with `source` at the places of `view`, a layout of
+    /// the shape of `source` in that storage. The result may take the place of `x` in memory.
+    fn set_view(&self, x: Array, view: &Layout, source: &Array) -> Array {
+        let (host, device) = (Device::cpu(), x.device().clone());
+        Cpu.set_view(x.to_device(&host), view, &source.to_device(&host)).to_device(&device)
+    }
 
     // Provided: fused operations.
 

@@ -10,6 +10,10 @@ pub use rushlight_autograd::ops::{
     cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
     rms_norm,
 };
+pub use rushlight_autograd::ops::{
+    EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
+    embedding_with, one_hot, one_hot_with,
+};
 
 /// max(x, 0).
 #[track_caller]

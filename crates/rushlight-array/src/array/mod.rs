@@ -5,14 +5,17 @@ mod create;
 mod elementwise;
 mod fused;
 mod index;
+mod join;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;
 mod select;
+mod steps;
 mod view;
 
 pub use elementwise::broadcast_shapes;
-pub use index::{Index, Indices, Step, index_steps};
+pub use index::{Index, Indices};
+pub use steps::{Step, index_steps};
 
 use crate::cpu::memory::HostBuffer;
 use crate::device::Device;

@@ -1,10 +1,14 @@
 use super::Array;
 use super::elementwise::broadcast_shapes;
-use crate::backend::{OutOfRange, Scatter};
+use crate::backend::{Binary, OutOfRange, Scatter};
 use crate::dtype::DType;
 use crate::fail;
+use crate::layout::axis;
+use crate::shape::Shape;
+use std::borrow::Cow;
 
-/// Picking and placing elements by index arrays and masks; joining arrays.
+/// Picking and placing elements by index arrays and masks. A scalar counts as an array of one dim with one element,
+/// as in PyTorch.
 impl Array {
     /// The places along `dim` that a one-dimensional integer array names.
     ///
@@ -12,18 +16,29 @@ impl Array {
     /// If an index is out of range or the index array is not one-dimensional integers.
     #[track_caller]
     pub fn index_select(&self, dim: isize, index: &Array) -> Array {
-        self.pick("index_select", dim, index)
+        self.index_select_by("index_select", dim, index)
+    }
+
+    /// As [`Array::index_select`]; messages begin with `op`.
+    ///
+    /// # Panics
+    /// If an index is out of range or the index array is not one-dimensional integers.
+    #[track_caller]
+    pub fn index_select_by(&self, op: &str, dim: isize, index: &Array) -> Array {
+        let a = axis(op, dim, self.shape());
+        self.check_index(op, index);
+        check_list(op, index);
+        if self.rank() == 0 && index.numel() != 1 {
+            fail!("{op}: {} indices for a scalar; it has one place", index.numel());
+        }
+        let out = self.line().pick(a, &index.line().cast(DType::I64));
+        let out = self.in_range(op, dim, out);
+        if self.rank() == 0 { out.reshape(()) } else { out }
     }
 
     #[track_caller]
-    pub(super) fn pick(&self, op: &str, dim: isize, index: &Array) -> Array {
-        let a = self.axis(op, dim);
-        self.check_index(op, index);
-        if index.rank() != 1 {
-            fail!("{op}: the index has shape {:?}; it must have one dim", index.shape());
-        }
-        let out = self.device().backend().index_select(self, a, &index.cast(DType::I64));
-        self.in_range(op, dim, out)
+    pub(super) fn pick(&self, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
+        self.device().backend().index_select(self, axis, index)
     }
 
     /// `out[i][j] = x[i][index[i][j]]` for dim 1, and so on.
@@ -32,11 +47,14 @@ impl Array {
     /// If the index array has another rank, is larger in another dim, or holds a place out of range.
     #[track_caller]
     pub fn gather(&self, dim: isize, index: &Array) -> Array {
-        let a = self.axis("gather", dim);
+        let a = axis("gather", dim, self.shape());
         self.check_index("gather", index);
-        self.check_same_but("gather", a, index, self.shape());
-        let out = self.device().backend().gather(self, a, &index.cast(DType::I64));
-        self.in_range("gather", dim, out)
+        if index.numel() == 0 {
+            return Array::full(index.shape(), 0.0, self.dtype(), self.device());
+        }
+        self.check_same_but("gather", a, index);
+        let out = self.device().backend().gather(&self.line(), a, &index.line().cast(DType::I64));
+        self.in_range("gather", dim, out).reshape(index.shape())
     }
 
     /// This array with `out[i][index[i][j]] = source[i][j]` for dim 1, and so on.
@@ -57,40 +75,39 @@ impl Array {
         self.scatter_by("scatter_add", Scatter::Add, dim, index, source)
     }
 
+    /// [`Array::scatter`] and its kin: what happens to the old element is up to `by`; messages begin with `op`.
+    ///
+    /// # Panics
+    /// If shapes or dtypes do not fit, or a place is out of range.
     #[track_caller]
-    fn scatter_by(&self, op: &str, kind: Scatter, dim: isize, index: &Array, source: &Array) -> Array {
-        let a = self.axis(op, dim);
+    pub fn scatter_by(&self, op: &str, by: Scatter, dim: isize, index: &Array, source: &Array) -> Array {
+        let a = axis(op, dim, self.shape());
         self.check_index(op, index);
         self.same_device(op, source);
-        self.check_same_but(op, a, index, self.shape());
-        if source.dtype() != self.dtype() {
-            fail!(
-                "{op}: the source is {}, the array {}; cast the source with .to(DType::{:?})",
-                source.dtype().name(),
-                self.dtype().name(),
-                self.dtype()
-            );
+        self.check_same_dtype(op, source);
+        if index.numel() == 0 {
+            return self.clone();
         }
-        if source.rank() != index.rank() || source.shape().iter().zip(&**index.shape()).any(|(s, i)| s < i) {
+        self.check_same_but(op, a, index);
+        let (flat_index, flat) = (index.line(), source.line());
+        if flat.rank() != flat_index.rank()
+            || flat.shape().iter().zip(&**flat_index.shape()).any(|(s, i)| s < i)
+        {
             fail!(
                 "{op}: source shape {:?} is smaller than index shape {:?}; it must hold a value for every index",
                 source.shape(),
                 index.shape()
             );
         }
-        let mut part = source.clone();
-        for (d, &size) in index.shape().iter().enumerate() {
+        let mut part = flat.into_owned();
+        for (d, &size) in flat_index.shape().iter().enumerate() {
             part = part.narrow(d as isize, 0, size);
         }
-        let dtype = self.dtype().compute();
-        let out = self.device().backend().scatter(
-            kind,
-            &self.cast(dtype),
-            a,
-            &index.cast(DType::I64),
-            &part.cast(dtype),
-        );
-        self.in_range(op, dim, out).cast(self.dtype())
+        let dtype = self.scatter_dtype(by);
+        let index = flat_index.cast(DType::I64);
+        let backend = self.device().backend();
+        let out = backend.scatter(by, &self.line().cast(dtype), a, &index, &part.cast(dtype));
+        self.in_range(op, dim, out).into_dtype(self.dtype()).reshape(self.shape())
     }
 
     /// This array with `source`'s places along `dim` added at the places that `index` names.
@@ -99,20 +116,71 @@ impl Array {
     /// If shapes or dtypes do not fit, or a place is out of range.
     #[track_caller]
     pub fn index_add(&self, dim: isize, index: &Array, source: &Array) -> Array {
-        let a = self.axis("index_add", dim);
-        let mut shape = self.shape().to_vec();
+        self.index_scatter("index_add", Scatter::Add, dim, index, source)
+    }
+
+    /// This array with its slices along `dim` that `index` names replaced by those of `source`, or joined with them;
+    /// messages begin with `op`.
+    ///
+    /// # Panics
+    /// If shapes or dtypes do not fit, or a place is out of range.
+    #[track_caller]
+    pub fn index_scatter(&self, op: &str, by: Scatter, dim: isize, index: &Array, source: &Array) -> Array {
+        let a = axis(op, dim, self.shape());
+        self.check_index(op, index);
+        check_list(op, index);
+        self.same_device(op, source);
+        self.check_same_dtype(op, source);
+        let line = self.line();
+        let mut shape = line.shape().to_vec();
         shape[a] = index.numel();
-        if index.rank() > 1 || **source.shape() != *shape {
+        // Between a scalar and a list of one dim nothing is lost.
+        let fits = **source.line().shape() == *shape && (source.rank() == self.rank() || shape.len() == 1);
+        if !fits {
             fail!(
-                "index_add: source shape {:?} for index shape {:?} along dim {dim} of shape {:?}; expected {shape:?}",
+                "{op}: source shape {:?} for index shape {:?} along dim {dim} of shape {:?}; expected {shape:?}",
                 source.shape(),
                 index.shape(),
                 self.shape()
             );
         }
-        shape.iter_mut().enumerate().filter(|(d, _)| *d != a).for_each(|(_, size)| *size = 1);
-        let index = index.reshape(shape.as_slice()).broadcast_to("index_add", source.shape());
-        self.scatter_by("index_add", Scatter::Add, dim, &index, source)
+        let dtype = self.scatter_dtype(by);
+        let index = index.line().cast(DType::I64);
+        let out = line.put(by, a, &index, &source.line().cast(dtype), dtype);
+        self.in_range(op, dim, out).into_dtype(self.dtype()).reshape(self.shape())
+    }
+
+    pub(super) fn put(
+        &self,
+        by: Scatter,
+        axis: usize,
+        index: &Array,
+        source: &Array,
+        dtype: DType,
+    ) -> Result<Array, OutOfRange> {
+        self.device().backend().index_scatter(by, self.cast(dtype), axis, index, source)
+    }
+
+    /// The dtype in which a scatter is done: replacing needs no arithmetic.
+    pub(super) fn scatter_dtype(&self, by: Scatter) -> DType {
+        if by == Scatter::Set { self.dtype() } else { self.dtype().compute() }
+    }
+
+    /// This array over counts that are not 0; for integers the next number below the quotient. Means of what was
+    /// scattered, in place of which sums stand.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast.
+    #[track_caller]
+    pub fn div_counts(&self, counts: &Array) -> Array {
+        let counts = counts.cast(self.dtype());
+        if self.dtype().is_float() {
+            return self.div(&counts);
+        }
+        let (x, counts) = (self.cast(DType::I64), counts.cast(DType::I64).broadcast_to("div", self.shape()));
+        let cut = self.device().backend().binary(Binary::Div, &x, &counts);
+        let below = x.lt(&cut.mul(&counts)).cast(DType::I64);
+        cut.sub(&below).cast(self.dtype())
     }
 
     /// The elements where the mask is true, as one dim; mask and array broadcast.
@@ -121,85 +189,49 @@ impl Array {
     /// If the mask is not bool or does not broadcast.
     #[track_caller]
     pub fn masked_select(&self, mask: &Array) -> Array {
-        if mask.dtype() != DType::Bool {
-            fail!(
-                "masked_select: the mask is {}, not bool; compare it, as in x.gt(0.0)",
-                mask.dtype().name()
-            );
-        }
+        self.check_mask("masked_select", mask);
         let shape = broadcast_shapes("masked_select", self.shape(), mask.shape());
-        let mask = mask.broadcast_to("masked_select", &shape);
-        let index = mask.reshape([-1]).nonzero().reshape([-1]);
-        self.broadcast_to("masked_select", &shape).reshape([-1]).index_select(0, &index)
+        let [x, mask] = [self, mask].map(|x| x.broadcast_to("masked_select", &shape));
+        self.device().backend().masked_select(&x, &mask)
+    }
+
+    /// This array with the elements where the mask is true replaced by the first ones of `source`, in row-major order;
+    /// mask and array broadcast.
+    ///
+    /// # Panics
+    /// If the mask is not bool or does not broadcast, the dtypes differ, or the source has too few elements.
+    #[track_caller]
+    pub fn masked_scatter(&self, mask: &Array, source: &Array) -> Array {
+        self.check_mask("masked_scatter", mask);
+        self.same_device("masked_scatter", source);
+        self.check_same_dtype("masked_scatter", source);
+        let shape = broadcast_shapes("masked_scatter", self.shape(), mask.shape());
+        let [x, mask] = [self, mask].map(|x| x.broadcast_to("masked_scatter", &shape));
+        match self.device().backend().masked_scatter(&x, &mask, source) {
+            Ok(out) => out,
+            Err(count) => fail!(
+                "masked_scatter: the mask has {count} true elements, the source {}; it must have as many or more",
+                source.numel()
+            ),
+        }
     }
 
     /// The positions of the elements that are not zero: `[count, rank]`, `i64`, in row-major order.
     pub fn nonzero(&self) -> Array {
-        let flags = self.cast(DType::Bool).to_vec::<bool>();
-        let rank = self.rank();
-        let mut out = Vec::new();
-        for flat in (0..flags.len()).filter(|&i| flags[i]) {
-            let (start, mut rest) = (out.len(), flat);
-            out.resize(start + rank, 0);
-            for d in (0..rank).rev() {
-                out[start + d] = (rest % self.shape()[d]) as i64;
-                rest /= self.shape()[d];
-            }
-        }
-        let count = flags.iter().filter(|&&f| f).count();
-        Array::from_vec(out, [count, rank]).to_device(self.device())
+        self.device().backend().nonzero(&self.cast(DType::Bool))
     }
 
-    /// Joins arrays along an existing dim; dtypes are promoted.
-    ///
-    /// # Panics
-    /// If there is none, or shapes differ in another dim.
-    #[track_caller]
-    pub fn cat(parts: &[&Array], dim: isize) -> Array {
-        let Some(first) = parts.first() else { fail!("cat: an empty list of tensors") };
-        let a = first.axis("cat", dim);
-        let dtype = parts.iter().fold(first.dtype(), |d, p| d.promote(p.dtype()));
-        for (i, part) in parts.iter().enumerate() {
-            let fits = part.rank() == first.rank()
-                && (0..first.rank()).all(|d| d == a || part.shape()[d] == first.shape()[d]);
-            if !fits {
-                fail!(
-                    "cat: shapes {:?} and {:?} (tensor {i}) differ outside of dim {dim}",
-                    first.shape(),
-                    part.shape()
-                );
-            }
-            first.same_device("cat", part);
-        }
-        let cast: Vec<Array> = parts.iter().map(|p| p.cast(dtype)).collect();
-        first.device().backend().cat(&cast.iter().collect::<Vec<_>>(), a)
+    /// A scalar as one dim.
+    pub(super) fn line(&self) -> Cow<'_, Array> {
+        if self.rank() == 0 { Cow::Owned(self.reshape([1])) } else { Cow::Borrowed(self) }
     }
 
-    /// Joins arrays of one shape along a new dim.
-    ///
-    /// # Panics
-    /// If there is none, or shapes differ.
     #[track_caller]
-    pub fn stack(parts: &[&Array], dim: isize) -> Array {
-        let Some(first) = parts.first() else { fail!("stack: an empty list of tensors") };
-        if let Some((i, other)) = parts.iter().enumerate().find(|(_, p)| p.shape() != first.shape()) {
-            fail!(
-                "stack: shapes {:?} and {:?} (tensor {i}) differ; all must be equal",
-                first.shape(),
-                other.shape()
-            );
+    fn check_mask(&self, op: &str, mask: &Array) {
+        self.same_device(op, mask);
+        if mask.dtype() != DType::Bool {
+            fail!("{op}: the mask is {}, not bool; compare it, as in x.gt(0.0)", mask.dtype().name());
         }
-        let rank = first.rank() as isize;
-        if dim < -rank - 1 || dim > rank {
-            fail!(
-                "stack: dim {dim} is out of range for shape {:?}; expected {} to {rank}",
-                first.shape(),
-                -rank - 1
-            );
-        }
-        let dim = if dim < 0 { dim + rank + 1 } else { dim };
-        let rows: Vec<Array> = parts.iter().map(|p| p.unsqueeze(dim)).collect();
-        Array::cat(&rows.iter().collect::<Vec<_>>(), dim)
     }
 
     #[track_caller]
@@ -211,13 +243,27 @@ impl Array {
     }
 
     #[track_caller]
-    fn check_same_but(&self, op: &str, axis: usize, index: &Array, shape: &[usize]) {
-        let fits = index.rank() == shape.len()
-            && (0..shape.len()).all(|d| d == axis || index.shape()[d] <= shape[d]);
+    fn check_same_dtype(&self, op: &str, source: &Array) {
+        if source.dtype() != self.dtype() {
+            fail!(
+                "{op}: the source is {}, the array {}; cast the source with .to(DType::{:?})",
+                source.dtype().name(),
+                self.dtype().name(),
+                self.dtype()
+            );
+        }
+    }
+
+    #[track_caller]
+    fn check_same_but(&self, op: &str, axis: usize, index: &Array) {
+        let (own, other) = (self.line(), index.line());
+        let fits = other.rank() == own.rank()
+            && (0..own.rank()).all(|d| d == axis || other.shape()[d] <= own.shape()[d]);
         if !fits {
             fail!(
-                "{op}: index shape {:?} does not fit shape {shape:?}; it must have the same rank and be no larger outside of dim {axis}",
-                index.shape()
+                "{op}: index shape {:?} does not fit shape {:?}; it must have the same rank and be no larger outside of dim {axis}",
+                index.shape(),
+                self.shape()
             );
         }
     }
@@ -226,11 +272,25 @@ impl Array {
     fn in_range(&self, op: &str, dim: isize, result: Result<Array, OutOfRange>) -> Array {
         match result {
             Ok(array) => array,
-            Err(OutOfRange { index, size }) => fail!(
-                "{op}: index {index} is out of range for dim {dim} of shape {:?}; expected 0 to {}",
-                self.shape(),
-                size as i64 - 1
-            ),
+            Err(bad) => out_of_range(op, bad, dim, self.shape()),
         }
+    }
+}
+
+#[track_caller]
+fn out_of_range(op: &str, OutOfRange { index, size }: OutOfRange, dim: isize, shape: &Shape) -> ! {
+    if size == 0 {
+        fail!("{op}: index {index} is out of range for dim {dim} of shape {shape:?}, which is empty");
+    }
+    fail!(
+        "{op}: index {index} is out of range for dim {dim} of shape {shape:?}; expected 0 to {}",
+        size - 1
+    )
+}
+
+#[track_caller]
+fn check_list(op: &str, index: &Array) {
+    if index.rank() > 1 {
+        fail!("{op}: the index has shape {:?}; it must have one dim", index.shape());
     }
 }

@@ -1,51 +1,119 @@
-//! Picking and placing elements by index, and joining arrays.
+//! Picking elements by index, and joining arrays. Placing them is in `place`.
 
 use super::contiguous;
+use super::threads::{for_each_chunk, for_each_slice};
 use super::walk::Walk;
 use super::with_dtype;
 use crate::array::Array;
-use crate::backend::{OutOfRange, Scatter};
-use crate::dtype::{DType, Element};
+use crate::backend::OutOfRange;
+use crate::dtype::Element;
 use crate::layout::Layout;
-use std::ops::Add;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-fn check(index: &[i64], size: usize) -> Result<(), OutOfRange> {
-    // One pass without branches decides; a second finds the culprit.
-    let bad = |&i: &i64| i as u64 >= size as u64;
-    match index.iter().fold(false, |any, i| any | bad(i)) {
-        true => Err(OutOfRange { index: *index.iter().find(|i| bad(i)).expect("one is bad"), size }),
-        false => Ok(()),
-    }
+/// Elements of the result that one chunk of work makes.
+const CHUNK: usize = 1 << 14;
+
+/// The index that is out of range, where a kernel met one.
+pub(super) fn culprit(index: &[i64], size: usize) -> OutOfRange {
+    let bad = |&&i: &&i64| i as u64 >= size as u64;
+    OutOfRange { index: *index.iter().find(bad).expect("one is bad"), size }
+}
+
+/// Whether all are in range.
+pub(super) fn in_range(index: &[i64], size: usize) -> bool {
+    let fine = AtomicBool::new(true);
+    for_each_chunk(index.len().div_ceil(CHUNK), &|chunk| {
+        let part = &index[chunk * CHUNK..index.len().min((chunk + 1) * CHUNK)];
+        // Without branches.
+        if part.iter().fold(false, |any, &i| any | (i as u64 >= size as u64)) {
+            fine.store(false, Relaxed);
+        }
+    });
+    fine.into_inner()
 }
 
 pub(crate) fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
     let index = contiguous(index);
     let index = index.as_slice::<i64>().expect("it was made contiguous");
-    check(index, x.shape()[axis])?;
-    let x = contiguous(x);
-    let inner: usize = x.shape()[axis + 1..].iter().product();
-    let size = x.shape()[axis] * inner;
+    let size = x.shape()[axis];
     let mut shape = x.shape().to_vec();
     shape[axis] = index.len();
-    Ok(with_dtype!(x.dtype(), T => {
+    let x = contiguous(x);
+    let inner: usize = x.shape()[axis + 1..].iter().product();
+    // The kernels check what they use: a pass of its own would read a long index twice.
+    let empty = shape.contains(&0);
+    let fine = AtomicBool::new(!empty || in_range(index, size));
+    let out = with_dtype!(x.dtype(), T => {
         let data = x.as_slice::<T>().expect("it was made contiguous");
-        Array::build(shape, |out: &mut [T]| {
-            if out.is_empty() {
-                return;
-            }
-            // Rows come one by one from all over `data`: each is a plain copy.
-            for (block, out) in out.chunks_exact_mut(index.len() * inner).enumerate() {
-                for (row, &i) in out.chunks_exact_mut(inner).zip(index) {
-                    row.copy_from_slice(&data[block * size + i as usize * inner..][..inner]);
+        Array::build(shape, |out: &mut [T]| if !empty {
+            for_each_slice(out, CHUNK, 1, &|first, out| {
+                let all = match inner {
+                    1 => pick_elements(data, size, index, first, out),
+                    _ => pick_rows(data, size * inner, inner, index, first, out),
+                };
+                if !all {
+                    fine.store(false, Relaxed);
                 }
-            }
+            });
         })
-    }))
+    });
+    if fine.into_inner() { Ok(out) } else { Err(culprit(index, size)) }
+}
+
+/// Fills `out`, which begins at element `first` of the result, with single elements; whether all were in range.
+fn pick_elements<T: Element>(
+    data: &[T],
+    size: usize,
+    index: &[i64],
+    first: usize,
+    mut out: &mut [T],
+) -> bool {
+    let (mut block, mut start) = (first / index.len(), first % index.len());
+    let mut fine = true;
+    while !out.is_empty() {
+        let (part, rest) = out.split_at_mut(out.len().min(index.len() - start));
+        let data = &data[block * size..][..size];
+        for (o, &i) in part.iter_mut().zip(&index[start..]) {
+            match data.get(i as usize) {
+                Some(&value) => *o = value,
+                None => fine = false,
+            }
+        }
+        (out, block, start) = (rest, block + 1, 0);
+    }
+    fine
+}
+
+/// As [`pick_elements`], with rows of `inner` elements, of which the first and the last may be cut by the chunk.
+fn pick_rows<T: Element>(
+    data: &[T],
+    block: usize,
+    inner: usize,
+    index: &[i64],
+    first: usize,
+    mut out: &mut [T],
+) -> bool {
+    let (row, mut column) = (first / inner, first % inner);
+    let (mut start, mut j) = (row / index.len() * block, row % index.len());
+    let size = block / inner;
+    let mut fine = true;
+    while !out.is_empty() {
+        let (part, rest) = out.split_at_mut(out.len().min(inner - column));
+        match index[j] as usize {
+            i if i < size => part.copy_from_slice(&data[start + i * inner + column..][..part.len()]),
+            _ => fine = false,
+        }
+        (out, column, j) = (rest, 0, j + 1);
+        if j == index.len() {
+            (start, j) = (start + block, 0);
+        }
+    }
+    fine
 }
 
 /// Where the places of `layout` lie when `axis` is taken from an index instead: the layout with that
 /// axis standing still, cut to the index's shape.
-fn still(layout: &Layout, axis: usize, shape: &[usize]) -> Layout {
+pub(super) fn still(layout: &Layout, axis: usize, shape: &[usize]) -> Layout {
     let mut cut = layout.clone();
     for (d, &size) in shape.iter().enumerate() {
         cut = if d == axis { cut.slice("index", d, 0, 1, 1) } else { cut.slice("index", d, 0, size, 1) };
@@ -56,76 +124,84 @@ fn still(layout: &Layout, axis: usize, shape: &[usize]) -> Layout {
 pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
     let index = contiguous(index);
     let places = index.as_slice::<i64>().expect("it was made contiguous");
-    check(places, x.shape()[axis])?;
-    let stride = x.layout().strides()[axis];
-    Ok(with_dtype!(x.dtype(), T => Array::build(index.shape(), |out: &mut [T]| {
+    let (size, stride) = (x.shape()[axis], x.layout().strides()[axis]);
+    if size == 0 && !places.is_empty() {
+        return Err(culprit(places, size));
+    }
+    let fine = AtomicBool::new(true);
+    let out = with_dtype!(x.dtype(), T => Array::build(index.shape(), |out: &mut [T]| {
         if out.is_empty() {
             return;
         }
         let (data, walk) = (x.host::<T>(), Walk::new([&still(x.layout(), axis, index.shape())]));
         let [step] = walk.inner();
-        walk.rows(0, out.len(), &mut |row| {
-            let mut at = row.at[0] as isize;
-            for i in row.start..row.start + row.len {
-                out[i] = data[(at + places[i] as isize * stride) as usize];
-                at += step;
+        for_each_slice(out, CHUNK, 2, &|first, out| {
+            let mut all = true;
+            walk.rows(first, first + out.len(), &mut |row| {
+                let mut at = row.at[0] as isize;
+                let out = &mut out[row.start - first..][..row.len];
+                for (o, &place) in out.iter_mut().zip(&places[row.start..]) {
+                    if (place as u64) < size as u64 {
+                        *o = data[(at + place as isize * stride) as usize];
+                    } else {
+                        all = false;
+                    }
+                    at += step;
+                }
+            });
+            if !all {
+                fine.store(false, Relaxed);
             }
         });
-    })))
+    }));
+    if fine.into_inner() { Ok(out) } else { Err(culprit(places, size)) }
 }
 
-fn place<T: Element>(
-    x: &Array,
-    axis: usize,
-    index: &Array,
-    source: &Array,
-    f: impl Fn(T, T) -> T,
-) -> Result<Array, OutOfRange> {
-    let index = contiguous(index);
-    let places = index.as_slice::<i64>().expect("it was made contiguous");
-    check(places, x.shape()[axis])?;
-    let mut out = super::copy(x);
-    if index.numel() > 0 {
-        let layout = out.layout().clone();
-        let (values, stride) = (source.host::<T>(), layout.strides()[axis]);
-        let walk = Walk::new([&still(&layout, axis, index.shape()), source.layout()]);
-        let [p, q] = walk.inner();
-        let out = out.make_mut::<T>();
-        // One thread, in row-major order: repeated places give the same sum every time.
-        walk.rows(0, places.len(), &mut |row| {
-            let [mut at, mut from] = row.at.map(|at| at as isize);
-            for &place in &places[row.start..row.start + row.len] {
-                let o = &mut out[(at + place as isize * stride) as usize];
-                *o = f(*o, values[from as usize]);
-                (at, from) = (at + p, from + q);
+pub(crate) fn ravel_index(indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
+    if let ([index], [size]) = (indices, sizes)
+        && let Some(places) = index.as_slice::<i64>()
+        && in_range(places, *size)
+    {
+        return Ok((*index).clone());
+    }
+    let fine = AtomicBool::new(true);
+    let out = Array::build(indices[0].shape(), |out: &mut [i64]| {
+        if out.is_empty() {
+            return;
+        }
+        let walks: Vec<Walk<1>> = indices.iter().map(|index| Walk::new([index.layout()])).collect();
+        for_each_slice(out, CHUNK / 4, 2 * sizes.len(), &|first, out| {
+            out.fill(0);
+            let mut all = true;
+            for ((walk, index), &size) in walks.iter().zip(indices).zip(sizes) {
+                let (data, size, [step]) = (index.host::<i64>(), size as i64, walk.inner());
+                walk.rows(first, first + out.len(), &mut |row| {
+                    let mut at = row.at[0] as isize;
+                    for o in &mut out[row.start - first..][..row.len] {
+                        let place = data[at as usize];
+                        let place = if place < 0 { place.wrapping_add(size) } else { place };
+                        all &= (0..size).contains(&place);
+                        *o = o.wrapping_mul(size).wrapping_add(place);
+                        at += step;
+                    }
+                });
+            }
+            if !all {
+                fine.store(false, Relaxed);
             }
         });
-    }
-    Ok(out)
+    });
+    if fine.into_inner() { Ok(out) } else { Err(unravelled(indices, sizes)) }
 }
 
-pub(crate) fn scatter(
-    op: Scatter,
-    x: &Array,
-    axis: usize,
-    index: &Array,
-    source: &Array,
-) -> Result<Array, OutOfRange> {
-    fn add<T: Element + Add<Output = T>>(
-        x: &Array,
-        axis: usize,
-        index: &Array,
-        source: &Array,
-    ) -> Result<Array, OutOfRange> {
-        place::<T>(x, axis, index, source, |old, new| old + new)
-    }
-    match (op, x.dtype()) {
-        (Scatter::Set, dtype) => with_dtype!(dtype, T => place::<T>(x, axis, index, source, |_, new| new)),
-        (Scatter::Add, DType::F32) => add::<f32>(x, axis, index, source),
-        (Scatter::Add, DType::F64) => add::<f64>(x, axis, index, source),
-        (Scatter::Add, DType::I64) => place::<i64>(x, axis, index, source, i64::wrapping_add),
-        (Scatter::Add, _) => place::<bool>(x, axis, index, source, |old, new| old | new),
-    }
+/// The index that is out of range, and the number of the array that holds it.
+fn unravelled(indices: &[&Array], sizes: &[usize]) -> (usize, OutOfRange) {
+    let found = indices.iter().zip(sizes).enumerate().find_map(|(k, (index, &size))| {
+        let bad = |i: &i64| *i < -(size as i64) || *i >= size as i64;
+        let index = index.to_vec::<i64>().into_iter().find(bad)?;
+        Some((k, OutOfRange { index, size }))
+    });
+    found.expect("one is bad")
 }
 
 pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {

@@ -9,11 +9,13 @@ mod float;
 )]
 mod gemm;
 mod index;
+mod mask;
 mod math;
 #[allow(unsafe_code, reason = "untyped, aligned blocks")]
 pub(crate) mod memory;
 mod norm;
 mod optimize;
+mod place;
 mod reduce;
 mod rows;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
@@ -30,6 +32,7 @@ use crate::backend::{
     AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, Reduce, Scatter, SgdStep, Unary,
 };
 use crate::dtype::{DType, Element};
+use crate::layout::Layout;
 use crate::profile::{kernel, kernels};
 use crate::scalar::Scalar;
 use crate::storage::Buffer;
@@ -194,12 +197,49 @@ impl Backend for Cpu {
         source: &Array,
     ) -> Result<Array, OutOfRange> {
         let _span = kernel(kernels::scatter(op), || kernels::traffic(&[x, x, index, source]));
-        index::scatter(op, x, axis, index, source)
+        place::scatter(op, x, axis, index, source)
     }
 
     fn cat(&self, parts: &[&Array], axis: usize) -> Array {
         let _span = kernel("cat", || kernels::joined(parts));
         index::cat(parts, axis)
+    }
+
+    fn index_scatter(
+        &self,
+        op: Scatter,
+        x: Array,
+        axis: usize,
+        index: &Array,
+        source: &Array,
+    ) -> Result<Array, OutOfRange> {
+        let _span = kernel(kernels::scatter(op), || kernels::traffic(&[index, source, source, source]));
+        place::index_scatter(op, x, axis, index, source)
+    }
+
+    fn ravel_index(&self, indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
+        let _span = kernel("ravel_index", || kernels::traffic(indices));
+        index::ravel_index(indices, sizes)
+    }
+
+    fn nonzero(&self, mask: &Array) -> Array {
+        let _span = kernel("nonzero", || kernels::traffic(&[mask]));
+        mask::nonzero(mask)
+    }
+
+    fn masked_select(&self, x: &Array, mask: &Array) -> Array {
+        let _span = kernel("masked_select", || kernels::traffic(&[x, mask]));
+        mask::masked_select(x, mask)
+    }
+
+    fn masked_scatter(&self, x: &Array, mask: &Array, source: &Array) -> Result<Array, usize> {
+        let _span = kernel("masked_scatter", || kernels::traffic(&[x, x, mask, source]));
+        mask::masked_scatter(x, mask, source)
+    }
+
+    fn set_view(&self, x: Array, view: &Layout, source: &Array) -> Array {
+        let _span = kernel("set_view", || kernels::traffic(&[source, source]));
+        place::set_view(x, view, source)
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {

@@ -83,6 +83,9 @@ pub(crate) fn scatter(op: Scatter) -> &'static str {
     match op {
         Scatter::Set => "scatter",
         Scatter::Add => "scatter_add",
+        Scatter::Mul => "scatter_mul",
+        Scatter::Max => "scatter_max",
+        Scatter::Min => "scatter_min",
     }
 }
 

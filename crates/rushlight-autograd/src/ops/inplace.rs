@@ -62,10 +62,10 @@ fn kind(dtype: DType) -> u8 {
     }
 }
 
-/// In-place forms of methods of [`Tensor`]: `in_place! { abs_ = abs(); powf_ = powf(exponent: f64); }`. An argument of
-/// two operands is written `other: Operand`.
+/// In-place forms of methods of [`Tensor`]: `in_place! { abs_ = abs(); powf_ = powf(exponent: f64); }`. The lifetime of
+/// an operand is named: `add_<'a> = add(other: impl Into<Operand<'a>>);`.
 macro_rules! in_place {
-    ($($name:ident = $of:ident($($arg:ident: $($ty:ty)?),*);)*) => {
+    ($($name:ident $(<$life:lifetime>)? = $of:ident($($arg:ident: $($ty:ty)?),*);)*) => {
         impl Tensor {
             $(
                 #[doc = concat!("In-place form of [`Tensor::", stringify!($of), "`]; see [`Tensor::add_`] for what that means.")]
@@ -74,7 +74,7 @@ macro_rules! in_place {
                 /// As the form that makes a new tensor; if this is a leaf that requires a gradient and recording is on; if
                 /// the result has another shape, or a dtype that cannot be kept here.
                 #[track_caller]
-                pub fn $name(&mut self, $($arg: $($ty)?),*) -> &mut Tensor {
+                pub fn $name $(<$life>)? (&mut self, $($arg: $($ty)?),*) -> &mut Tensor {
                     self.check_replaceable(stringify!($name));
                     let result = self.$of($($arg),*);
                     self.replace(stringify!($name), result)

@@ -1,0 +1,57 @@
+use super::Array;
+use crate::fail;
+
+/// Joining.
+impl Array {
+    /// Joins arrays along an existing dim; dtypes are promoted.
+    ///
+    /// # Panics
+    /// If there is none, or shapes differ in another dim.
+    #[track_caller]
+    pub fn cat(parts: &[&Array], dim: isize) -> Array {
+        let Some(first) = parts.first() else { fail!("cat: an empty list of tensors") };
+        let a = first.axis("cat", dim);
+        let dtype = parts.iter().fold(first.dtype(), |d, p| d.promote(p.dtype()));
+        for (i, part) in parts.iter().enumerate() {
+            let fits = part.rank() == first.rank()
+                && (0..first.rank()).all(|d| d == a || part.shape()[d] == first.shape()[d]);
+            if !fits {
+                fail!(
+                    "cat: shapes {:?} and {:?} (tensor {i}) differ outside of dim {dim}",
+                    first.shape(),
+                    part.shape()
+                );
+            }
+            first.same_device("cat", part);
+        }
+        let cast: Vec<Array> = parts.iter().map(|p| p.cast(dtype)).collect();
+        first.device().backend().cat(&cast.iter().collect::<Vec<_>>(), a)
+    }
+
+    /// Joins arrays of one shape along a new dim.
+    ///
+    /// # Panics
+    /// If there is none, or shapes differ.
+    #[track_caller]
+    pub fn stack(parts: &[&Array], dim: isize) -> Array {
+        let Some(first) = parts.first() else { fail!("stack: an empty list of tensors") };
+        if let Some((i, other)) = parts.iter().enumerate().find(|(_, p)| p.shape() != first.shape()) {
+            fail!(
+                "stack: shapes {:?} and {:?} (tensor {i}) differ; all must be equal",
+                first.shape(),
+                other.shape()
+            );
+        }
+        let rank = first.rank() as isize;
+        if dim < -rank - 1 || dim > rank {
+            fail!(
+                "stack: dim {dim} is out of range for shape {:?}; expected {} to {rank}",
+                first.shape(),
+                -rank - 1
+            );
+        }
+        let dim = if dim < 0 { dim + rank + 1 } else { dim };
+        let rows: Vec<Array> = parts.iter().map(|p| p.unsqueeze(dim)).collect();
+        Array::cat(&rows.iter().collect::<Vec<_>>(), dim)
+    }
+}

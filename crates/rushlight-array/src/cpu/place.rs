@@ -1,0 +1,275 @@
+//! Placing elements by index. An element that is named more than once takes its values in row-major order of the
+//! index, whatever the number of threads: the result is cut among them, never what goes into one place.
+
+use super::contiguous;
+use super::index::{culprit, in_range, still};
+use super::threads::{PARALLEL_THRESHOLD, for_each_slice};
+use super::walk::Walk;
+use super::with_dtype;
+use crate::array::Array;
+use crate::backend::{OutOfRange, Scatter};
+use crate::dtype::{DType, Element};
+use crate::layout::Layout;
+use std::ops::{Add, Mul};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Elements of the source that one chunk of work places.
+const CHUNK: usize = 1 << 14;
+
+/// Parts of a result whose elements lie in one block. Each reads the whole index.
+const PARTS: usize = 4;
+
+/// Calls a kernel with the function that joins the old value of a place and a new one.
+macro_rules! with_scatter {
+    ($op:expr, $dtype:expr, $kernel:ident($($arg:expr),*)) => {
+        match ($op, $dtype) {
+            (Scatter::Set, dtype) => with_dtype!(dtype, T => $kernel::<T>($($arg,)* |_, new| new)),
+            (op, DType::F32) => with_scatter!(op, f32, $kernel($($arg),*), sum, product),
+            (op, DType::F64) => with_scatter!(op, f64, $kernel($($arg),*), sum, product),
+            (op, DType::I64) => {
+                with_scatter!(op, i64, $kernel($($arg),*), i64::wrapping_add, i64::wrapping_mul)
+            }
+            (Scatter::Add | Scatter::Max, _) => $kernel::<bool>($($arg,)* |old, new| old | new),
+            (Scatter::Mul | Scatter::Min, _) => $kernel::<bool>($($arg,)* |old, new| old & new),
+        }
+    };
+    ($op:expr, $t:ty, $kernel:ident($($arg:expr),*), $add:expr, $mul:expr) => {
+        match $op {
+            Scatter::Set => unreachable!("it has an arm of its own"),
+            Scatter::Add => $kernel::<$t>($($arg,)* $add),
+            Scatter::Mul => $kernel::<$t>($($arg,)* $mul),
+            Scatter::Max => $kernel::<$t>($($arg,)* larger),
+            Scatter::Min => $kernel::<$t>($($arg,)* smaller),
+        }
+    };
+}
+
+fn sum<T: Add<Output = T>>(old: T, new: T) -> T {
+    old + new
+}
+
+fn product<T: Mul<Output = T>>(old: T, new: T) -> T {
+    old * new
+}
+
+/// The larger; NaN wins.
+#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+fn larger<T: Element>(old: T, new: T) -> T {
+    if new > old || new != new { new } else { old }
+}
+
+/// The smaller; NaN wins.
+#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+fn smaller<T: Element>(old: T, new: T) -> T {
+    if new < old || new != new { new } else { old }
+}
+
+pub(crate) fn scatter(
+    op: Scatter,
+    x: &Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+) -> Result<Array, OutOfRange> {
+    with_scatter!(op, x.dtype(), place_each(x, axis, index, source))
+}
+
+fn place_each<T: Element>(
+    x: &Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+    f: impl Fn(T, T) -> T + Sync,
+) -> Result<Array, OutOfRange> {
+    let index = contiguous(index);
+    let places = index.as_slice::<i64>().expect("it was made contiguous");
+    let mut out = super::copy(x);
+    let size = x.shape()[axis];
+    let fine = AtomicBool::new(size > 0 || places.is_empty());
+    if out.numel() > 0 && !places.is_empty() {
+        let layout = out.layout().clone();
+        let (values, stride) = (source.host::<T>(), layout.strides()[axis] as usize);
+        let walk = Walk::new([&still(&layout, axis, index.shape()), source.layout()]);
+        let [p, q] = walk.inner();
+        // Blocks of the result that the axis does not leave, and the part of the index that belongs to each.
+        let whole = index.shape()[..axis] == x.shape()[..axis];
+        let blocks = if whole { x.shape()[..axis].iter().product() } else { 1 };
+        let (block, each) = (out.numel() / blocks, places.len() / blocks);
+        let together = (CHUNK / each.max(1)).max(1);
+        let cost = places.len().div_ceil(out.numel());
+        for_each_slice(out.make_mut::<T>(), block * together, cost, &|first, out| {
+            let (start, end) = (first / block * each, (first + out.len()) / block * each);
+            let mut all = true;
+            walk.rows(start, end, &mut |row| {
+                let (mut at, mut from) = ((row.at[0] - first) as isize, row.at[1] as isize);
+                for &place in &places[row.start..row.start + row.len] {
+                    if (place as u64) < size as u64 {
+                        let o = &mut out[at as usize + place as usize * stride];
+                        *o = f(*o, values[from as usize]);
+                    } else {
+                        all = false;
+                    }
+                    (at, from) = (at + p, from + q);
+                }
+            });
+            if !all {
+                fine.store(false, Relaxed);
+            }
+        });
+    }
+    if fine.into_inner() { Ok(out) } else { Err(culprit(places, size)) }
+}
+
+pub(crate) fn index_scatter(
+    op: Scatter,
+    x: Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+) -> Result<Array, OutOfRange> {
+    with_scatter!(op, x.dtype(), place_rows(x, axis, index, source))
+}
+
+/// The rows that are placed: those of an array, or one that stands for all.
+struct Rows<'a, T> {
+    values: &'a [T],
+    /// From row to row.
+    step: usize,
+    /// The number of rows in each block.
+    count: usize,
+}
+
+impl<'a, T> Rows<'a, T> {
+    fn row(&self, block: usize, j: usize, inner: usize) -> &'a [T] {
+        &self.values[(block * self.count + j) * self.step..][..inner]
+    }
+}
+
+fn place_rows<T: Element>(
+    x: Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+    f: impl Fn(T, T) -> T + Sync,
+) -> Result<Array, OutOfRange> {
+    let index = contiguous(index);
+    let index = index.as_slice::<i64>().expect("it was made contiguous");
+    let shape = x.shape().clone();
+    let (size, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
+    let blocks: usize = shape[..axis].iter().product();
+    let mut out = x;
+    if inner == 0 || blocks == 0 || size == 0 || index.is_empty() {
+        let fine = in_range(index, size);
+        return if fine { Ok(out) } else { Err(culprit(index, size)) };
+    }
+    // One value for all, as a fill has it, is not written out more than once.
+    let layout = source.layout();
+    let same = layout.shape().iter().zip(layout.strides()).all(|(&size, &stride)| size == 1 || stride == 0);
+    let (dense, repeated);
+    let rows = if same {
+        repeated = vec![source.host::<T>()[layout.offset()]; inner];
+        Rows { values: &repeated, step: 0, count: index.len() }
+    } else {
+        dense = contiguous(source);
+        let values = dense.as_slice::<T>().expect("it was made contiguous");
+        Rows { values, step: inner, count: index.len() }
+    };
+    let fine = AtomicBool::new(true);
+    let place = |block: usize, low: usize, out: &mut [T]| {
+        let all = match inner {
+            1 => place_elements(&rows, size, index, (block, low), out, &f),
+            _ => place_slices(&rows, (size, inner), index, (block, low), out, &f),
+        };
+        if !all {
+            fine.store(false, Relaxed);
+        }
+    };
+    let (work, data) = (index.len() * inner, out.make_mut::<T>());
+    if blocks >= PARTS || work * blocks < PARALLEL_THRESHOLD {
+        let together = (CHUNK / work).max(1);
+        let cost = (work / (size * inner)).max(1);
+        for_each_slice(data, size * inner * together, cost, &|first, out| {
+            for (i, out) in out.chunks_exact_mut(size * inner).enumerate() {
+                place(first / (size * inner) + i, 0, out);
+            }
+        });
+    } else {
+        let part = size.div_ceil(PARTS) * inner;
+        for (block, out) in data.chunks_exact_mut(size * inner).enumerate() {
+            let cost = PARALLEL_THRESHOLD.div_ceil(out.len());
+            for_each_slice(out, part, cost, &|first, out| place(block, first / inner, out));
+        }
+    }
+    if fine.into_inner() { Ok(out) } else { Err(culprit(index, size)) }
+}
+
+/// Places single elements in `out`, which begins at place `low` of a block; whether all were in range.
+fn place_elements<T: Element>(
+    rows: &Rows<'_, T>,
+    size: usize,
+    index: &[i64],
+    (block, low): (usize, usize),
+    out: &mut [T],
+    f: &(impl Fn(T, T) -> T + Sync),
+) -> bool {
+    let mut fine = true;
+    // What belongs to another part goes here: random places make a branch cost more than a write.
+    let mut elsewhere = T::default();
+    let mut put = |i: i64, value: T| {
+        fine &= (i as u64) < size as u64;
+        let o = out.get_mut((i as usize).wrapping_sub(low)).unwrap_or(&mut elsewhere);
+        *o = f(*o, value);
+    };
+    if rows.step == 0 {
+        index.iter().for_each(|&i| put(i, rows.values[0]));
+    } else {
+        let values = &rows.values[block * rows.count..][..rows.count];
+        index.iter().zip(values).for_each(|(&i, &value)| put(i, value));
+    }
+    fine
+}
+
+/// As [`place_elements`], with rows of several elements.
+fn place_slices<T: Element>(
+    rows: &Rows<'_, T>,
+    (size, inner): (usize, usize),
+    index: &[i64],
+    (block, low): (usize, usize),
+    out: &mut [T],
+    f: &(impl Fn(T, T) -> T + Sync),
+) -> bool {
+    let (mut fine, high) = (true, low + out.len() / inner);
+    for (j, &i) in index.iter().enumerate() {
+        let i = i as usize;
+        if (low..high).contains(&i) {
+            let out = &mut out[(i - low) * inner..][..inner];
+            for (o, &value) in out.iter_mut().zip(rows.row(block, j, inner)) {
+                *o = f(*o, value);
+            }
+        }
+        fine &= i < size;
+    }
+    fine
+}
+
+pub(crate) fn set_view(x: Array, view: &Layout, source: &Array) -> Array {
+    let mut out = x;
+    if source.numel() > 0 {
+        with_dtype!(out.dtype(), T => {
+            let (values, walk) = (source.host::<T>(), Walk::new([view, source.layout()]));
+            let ([p, q], out) = (walk.inner(), out.make_mut::<T>());
+            walk.rows(0, source.numel(), &mut |row| {
+                let [at, from] = row.at;
+                if (p, q) == (1, 1) {
+                    return out[at..][..row.len].copy_from_slice(&values[from..][..row.len]);
+                }
+                let (mut at, mut from) = (at as isize, from as isize);
+                for _ in 0..row.len {
+                    out[at as usize] = values[from as usize];
+                    (at, from) = (at + p, from + q);
+                }
+            });
+        });
+    }
+    out
+}
