@@ -5,6 +5,7 @@ mod create;
 mod elementwise;
 mod fused;
 mod index;
+pub(crate) mod loss;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;
