@@ -143,6 +143,41 @@ pub enum Norm {
     Rms,
 }
 
+/// A loss of a prediction `x` and a target `y`, each a number; see [`Backend::pair_loss`].
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum PairLoss {
+    /// (x - y)^2.
+    Square,
+    /// |x - y|.
+    Absolute,
+    /// (x - y)^2 / 2 up to this distance, from there on the line with its slope.
+    Huber(f64),
+    /// [`PairLoss::Huber`] divided by its distance: the slope of the line is 1.
+    SmoothL1(f64),
+    /// -(y log x + (1 - y) log(1 - x)), the logarithms not below -100.
+    Probability,
+    /// [`PairLoss::Probability`] of the sigmoid of x: (1 - y) x + log(1 + exp(-x)).
+    Logit,
+}
+
+impl PairLoss {
+    /// The slope of [`PairLoss::Probability`] is (x - y) / (x (1 - x)); PyTorch keeps the denominator above this.
+    pub const LEAST: f64 = 1e-12;
+}
+
+/// What connectionist temporal classification is to align; see [`Backend::ctc_loss`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ctc {
+    /// The labels of each sample, class numbers in range.
+    pub labels: Vec<Vec<usize>>,
+    /// The number of time steps of each sample.
+    pub steps: Vec<usize>,
+    /// The class that stands for no label.
+    pub blank: usize,
+    /// Whether samples that no path can explain, whose loss is infinite, have the gradient 0; else it is NaN.
+    pub zero_infinity: bool,
+}
+
 /// What `scatter` does with the value that is already there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scatter {
@@ -376,6 +411,35 @@ pub trait Backend: Send + Sync + Debug {
         let slopes =
             self.scatter(Scatter::Add, &slopes, 1, &column, &minus_one).expect("targets were checked");
         slopes.mul(&grad.unsqueeze(1))
+    }
+
+    /// The losses of pairs of elements of two float arrays of one shape.
+    fn pair_loss(&self, kind: PairLoss, x: &Array, y: &Array) -> Array {
+        crate::array::loss::composed(kind, x, y)
+    }
+
+    /// The gradients of [`Backend::pair_loss`] with respect to `x`, from those of the losses: a scalar or of their shape.
+    fn pair_loss_grad(&self, kind: PairLoss, grad: &Array, x: &Array, y: &Array) -> Array {
+        crate::array::loss::composed_grad(kind, grad, x, y)
+    }
+
+    /// Whether all elements of a float array lie in `low..=high`; NaN does not.
+    fn within(&self, x: &Array, low: f64, high: f64) -> bool {
+        let (low, high) = (x.scalar_operand(low), x.scalar_operand(high));
+        x.ge(&low).logical_and(&x.le(&high)).all().item()
+    }
+
+    /// For log-probabilities `[T, N, C]` of classes at each time, minus the logarithm of the probability that they
+    /// spell each sample's labels, `[N]`: the sum over all paths with repeats and blanks. On the host.
+    fn ctc_loss(&self, x: &Array, task: &Ctc) -> Array {
+        crate::cpu::ctc_losses(&x.to_device(&crate::Device::cpu()), task).to_device(x.device())
+    }
+
+    /// The gradient of [`Backend::ctc_loss`] with respect to `x`, from that of the losses. It takes for granted, as
+    /// PyTorch's does, that `x` comes from a log-softmax.
+    fn ctc_loss_grad(&self, x: &Array, task: &Ctc, grad: &Array) -> Array {
+        let [host, grad] = [x, grad].map(|x| x.to_device(&crate::Device::cpu()));
+        crate::cpu::ctc_gradient(&host, task, &grad).to_device(x.device())
     }
 
     /// Normalises the rows of `[N, D]`: `(x - mean) * rate * weight + bias`, where the rate is

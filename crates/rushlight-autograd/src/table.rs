@@ -7,6 +7,7 @@ use crate::tensor::Tensor;
 use rushlight_array::random::Generator;
 use rushlight_array::{Array, DType, Device, Shape};
 use std::fmt;
+use std::panic::Location;
 
 /// What is known of one operation.
 ///
@@ -26,6 +27,8 @@ pub struct OpInfo {
     pub sample: fn(&mut Draw<'_>) -> Sample,
     /// Calls that must panic.
     pub rejects: fn() -> Vec<Reject>,
+    /// Where the row stands.
+    place: &'static Location<'static>,
 }
 
 /// How often an operation can be differentiated.
@@ -41,16 +44,27 @@ pub enum Derivative {
 
 impl OpInfo {
     /// An operation with a type and a rule of its own.
+    #[track_caller]
     pub const fn op(
         op: &'static str,
         name: &'static str,
         torch: &'static str,
         sample: fn(&mut Draw<'_>) -> Sample,
     ) -> OpInfo {
-        OpInfo { op, name, torch, derivative: Derivative::Every, differs: "", sample, rejects: || Vec::new() }
+        OpInfo {
+            op,
+            name,
+            torch,
+            derivative: Derivative::Every,
+            differs: "",
+            sample,
+            rejects: || Vec::new(),
+            place: Location::caller(),
+        }
     }
 
     /// An operation that is composed of others.
+    #[track_caller]
     pub const fn composed(
         name: &'static str,
         torch: &'static str,
@@ -81,6 +95,25 @@ impl OpInfo {
     #[must_use]
     pub const fn differs(self, differs: &'static str) -> OpInfo {
         OpInfo { differs, ..self }
+    }
+
+    /// The operation's kind: `reduce`, `loss`. It is the name of the file, or folder, under `ops/` that holds the row.
+    ///
+    /// ```
+    /// let table = rushlight_autograd::table::op_table();
+    /// let sum = table.iter().find(|info| info.torch == "torch.sum").unwrap();
+    /// assert_eq!(sum.kind(), "reduce");
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        let mut parts = self.place.file().rsplit(['/', '\\']);
+        let mut kind = parts.next().unwrap_or_default();
+        for folder in parts {
+            if folder == "ops" {
+                break;
+            }
+            kind = folder;
+        }
+        kind.trim_end_matches(".rs")
     }
 }
 

@@ -244,8 +244,7 @@ fn indexing_and_losses() {
             binary_cross_entropy(&(f(&[2]) + 2.0), &f(&[2]))
         }),
         wrong!("binary_cross_entropy: weight shape [4] does not", {
-            let options = BceOptions { weight: Some(f(&[4])), ..BceOptions::default() };
-            binary_cross_entropy_with(&f(&[2]), &f(&[2]), &options)
+            binary_cross_entropy_with(&f(&[2]), &f(&[2]), Some(&f(&[4])), Reduction::Mean)
         }),
         wrong!("binary_cross_entropy_with_logits: input and target are float32 and int64", {
             binary_cross_entropy_with_logits(&f(&[2]), &i(&[0, 1]))
@@ -259,8 +258,7 @@ fn indexing_and_losses() {
             binary_cross_entropy(&f(&[2]).log().log(), &f(&[2]))
         }),
         wrong!("binary_cross_entropy: weight of shape [2] requires a gradient", {
-            let options = BceOptions { weight: Some(leaf(&[2])), ..BceOptions::default() };
-            binary_cross_entropy_with(&f(&[2]), &f(&[2]), &options)
+            binary_cross_entropy_with(&f(&[2]), &f(&[2]), Some(&leaf(&[2])), Reduction::Mean)
         }),
         wrong!("binary_cross_entropy_with_logits: pos_weight of shape [1] requires a gradient", {
             let pos_weight = Some(leaf(&[1]));
@@ -268,7 +266,7 @@ fn indexing_and_losses() {
             binary_cross_entropy_with_logits_with(&f(&[2]), &f(&[2]), &options)
         }),
         wrong!("mse_loss: shapes [2] and [3] do not broadcast", mse_loss(&f(&[2]), &f(&[3]))),
-        wrong!("mse_loss: ", mse_loss_with(&i(&[1]), &i(&[2]), Reduction::Mean)),
+        wrong!("mse_loss: ", mse_loss_with(&i(&[1]), &i(&[2]), Reduction::Mean, None)),
     ]);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

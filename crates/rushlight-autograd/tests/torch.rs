@@ -37,13 +37,13 @@ fn call(name: &str, x: &[Tensor]) -> Tensor {
         "bce" | "bce_weight" => {
             let target = if name == "bce none" { x[1].detach() } else { x[1].clone() };
             let target = if x[0].numel() == 4 { target } else { x[1].clone() };
-            binary_cross_entropy_with(&x[0], &target, &BceOptions { weight: constant(2), reduction })
+            binary_cross_entropy_with(&x[0], &target, constant(2).as_ref(), reduction)
         }
         "bce_logits" | "bce_logits_pos" => {
             let options = BceWithLogitsOptions { weight: constant(2), pos_weight: constant(3), reduction };
             binary_cross_entropy_with_logits_with(&x[0], &x[1], &options)
         }
-        "mse" => mse_loss_with(&x[0], &x[1], reduction),
+        "mse" => mse_loss_with(&x[0], &x[1], reduction, None),
         other => elementwise(other, x)
             .or_else(|| reduced(other, x))
             .or_else(|| indexed(other, x))

@@ -4,11 +4,22 @@ use rushlight_array::random::default_generator;
 use rushlight_array::{Array, fail};
 use rushlight_autograd::Tensor;
 
+pub use rushlight_autograd::ops::{layer_norm, linear, rms_norm};
+
+// Losses.
 pub use rushlight_autograd::ops::{
-    BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
-    binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
-    cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
-    rms_norm,
+    BceWithLogitsOptions, CrossEntropyOptions, CtcLossOptions, GaussianNllLossOptions, HuberLossOptions,
+    KlDivReduction, Lengths, MultiMarginLossOptions, NllLossOptions, PoissonNllLossOptions, Reduction,
+    TripletMarginLossOptions, binary_cross_entropy, binary_cross_entropy_with,
+    binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with, cosine_embedding_loss,
+    cosine_embedding_loss_with, cross_entropy, cross_entropy_with, ctc_loss, ctc_loss_with,
+    gaussian_nll_loss, gaussian_nll_loss_with, hinge_embedding_loss, hinge_embedding_loss_with, huber_loss,
+    huber_loss_with, kl_div, kl_div_with, l1_loss, l1_loss_with, margin_ranking_loss,
+    margin_ranking_loss_with, mse_loss, mse_loss_with, multi_margin_loss, multi_margin_loss_with,
+    multilabel_margin_loss, multilabel_margin_loss_with, multilabel_soft_margin_loss,
+    multilabel_soft_margin_loss_with, nll_loss, nll_loss_with, poisson_nll_loss, poisson_nll_loss_with,
+    smooth_l1_loss, smooth_l1_loss_with, soft_margin_loss, soft_margin_loss_with, triplet_margin_loss,
+    triplet_margin_loss_with,
 };
 pub use rushlight_autograd::ops::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,

@@ -47,7 +47,7 @@ pub use activation::{LeakyReLU, ReLU, Sigmoid, Softmax, Tanh};
 pub use container::Sequential;
 pub use dropout::Dropout;
 pub use linear::{Identity, Linear};
-pub use loss::{BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss};
+pub use loss::{BCELoss, BCEWithLogitsLoss, BceOptions, CrossEntropyLoss, MSELoss, NLLLoss};
 pub use module::{Buffer, Fields, Mode, Module, Parameter, Path};
 pub use print::format_module;
 pub use shape::Flatten;

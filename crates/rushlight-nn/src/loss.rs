@@ -4,12 +4,19 @@ use crate::fields;
 use crate::module::Module;
 use crate::walk::{Field, Walk};
 use rushlight_autograd::Tensor;
-use rushlight_autograd::ops::{
-    self, BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction,
-};
+use rushlight_autograd::ops::{self, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction};
+
+/// Options of [`BCELoss`].
+#[derive(Clone, Default, Debug)]
+pub struct BceOptions {
+    /// A factor for each loss; it broadcasts.
+    pub weight: Option<Tensor>,
+    /// What becomes of the single losses.
+    pub reduction: Reduction,
+}
 
 macro_rules! loss {
-    ($(#[$doc:meta])* $Name:ident, $Options:ty, $function:ident, |$options:ident| $pass:expr) => {
+    ($(#[$doc:meta])* $Name:ident, $Options:ty, $function:ident, |$options:ident| $($pass:expr),*) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
         pub struct $Name {
@@ -30,7 +37,7 @@ macro_rules! loss {
             #[track_caller]
             pub fn forward(&self, input: &Tensor, target: &Tensor) -> Tensor {
                 let $options = &self.options;
-                ops::$function(input, target, $pass)
+                ops::$function(input, target, $($pass),*)
             }
         }
 
@@ -53,7 +60,7 @@ loss!(
 );
 loss!(
     /// [`binary_cross_entropy`](ops::binary_cross_entropy) of probabilities.
-    BCELoss, BceOptions, binary_cross_entropy_with, |options| options
+    BCELoss, BceOptions, binary_cross_entropy_with, |options| options.weight.as_ref(), options.reduction
 );
 loss!(
     /// [`binary_cross_entropy_with_logits`](ops::binary_cross_entropy_with_logits) of logits.
@@ -61,5 +68,5 @@ loss!(
 );
 loss!(
     /// [`mse_loss`](ops::mse_loss): the squared error.
-    MSELoss, Reduction, mse_loss_with, |options| *options
+    MSELoss, Reduction, mse_loss_with, |options| *options, None
 );

@@ -272,6 +272,7 @@ fn losses_as_modules_equal_the_functions() {
     assert!(MSELoss::with(F::Reduction::Sum).forward(&p, &t).equal(&F::mse_loss_with(
         &p,
         &t,
-        F::Reduction::Sum
+        F::Reduction::Sum,
+        None
     )));
 }

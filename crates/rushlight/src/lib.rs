@@ -5,6 +5,11 @@
 //! This crate re-exports the crates below it under PyTorch's names; it has no algorithm of its own. Most
 //! programs start with `use rushlight::prelude::*;`.
 
+pub mod for_pytorch_users;
+
+#[doc = include_str!("../OPS.md")]
+pub mod reference {}
+
 pub use rushlight_array::profile::{Profile, profile};
 pub use rushlight_array::random::{TorchSeed, manual_seed};
 pub use rushlight_array::{

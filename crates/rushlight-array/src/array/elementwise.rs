@@ -360,7 +360,7 @@ impl Array {
 
     /// Both operands in one dtype and shape.
     #[track_caller]
-    fn operands<'a>(
+    pub(super) fn operands<'a>(
         &'a self,
         name: &str,
         other: &'a Array,

@@ -6,6 +6,7 @@ mod elementwise;
 mod fused;
 mod index;
 mod join;
+pub(crate) mod loss;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;

@@ -1,6 +1,7 @@
 //! The CPU backend. Files are named by kind, as everywhere in rushlight: elementwise, reduce, matmul
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
+mod ctc;
 mod elementwise;
 mod float;
 #[allow(
@@ -10,6 +11,7 @@ mod float;
 mod gemm;
 mod index;
 mod mask;
+mod loss;
 mod math;
 #[allow(unsafe_code, reason = "untyped, aligned blocks")]
 pub(crate) mod memory;
@@ -29,13 +31,15 @@ mod walk;
 
 use crate::array::Array;
 use crate::backend::{
-    AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, Reduce, Scatter, SgdStep, Unary,
+    AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, PairLoss, Reduce, Scatter, SgdStep,
+    Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 use crate::profile::{kernel, kernels};
 use crate::scalar::Scalar;
 use crate::storage::Buffer;
+pub(crate) use ctc::{gradient as ctc_gradient, losses as ctc_losses};
 use memory::HostBuffer;
 
 /// Runs an expression with a type alias standing for the Rust type of a dtype.
@@ -282,6 +286,21 @@ impl Backend for Cpu {
     fn cross_entropy_grad(&self, x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
         let _span = kernel("cross_entropy_grad", || kernels::traffic(&[x, x, target]));
         softmax::cross_entropy_grad(x, stats, target, grad)
+    }
+
+    fn pair_loss(&self, kind: PairLoss, x: &Array, y: &Array) -> Array {
+        let _span = kernel("pair_loss", || kernels::traffic(&[x, y, x]));
+        loss::pair_loss(kind, x, y)
+    }
+
+    fn pair_loss_grad(&self, kind: PairLoss, grad: &Array, x: &Array, y: &Array) -> Array {
+        let _span = kernel("pair_loss_grad", || kernels::traffic(&[x, y, x]));
+        loss::pair_loss_grad(kind, grad, x, y)
+    }
+
+    fn within(&self, x: &Array, low: f64, high: f64) -> bool {
+        let _span = kernel("within", || kernels::traffic(&[x]));
+        loss::within(x, low, high)
     }
 
     fn norm(

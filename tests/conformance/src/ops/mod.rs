@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod indexing;
+mod losses;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -65,6 +66,7 @@ pub(crate) struct Arms {
 }
 
 const ALL: &[Arms] = &[arithmetic::ARMS, indexing::ARMS];
+const ALL: &[Arms] = &[arithmetic::ARMS, losses::ARMS];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {

@@ -1,6 +1,6 @@
 //! Losses of classification: one class of several.
 
-use super::{Reduction, check_device};
+use super::{REDUCTIONS, Reduction, check_device};
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::where_;
@@ -161,6 +161,12 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
         fail!("cross_entropy: label_smoothing is {smoothing}; it must be between 0 and 1");
     }
     if target.dtype().is_float() {
+        if options.ignore_index >= 0 {
+            fail!(
+                "cross_entropy: ignore_index is {}, but the targets are probabilities and no class numbers",
+                options.ignore_index
+            );
+        }
         return soft_cross_entropy(input, target, options);
     }
     let nll = NllLossOptions {
@@ -169,6 +175,7 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
         reduction: options.reduction,
     };
     let rows = Rows::new("cross_entropy", input, target, &nll);
+    let x = rows.rows();
     if options.weight.is_none() && smoothing == 0.0 {
         let op = CrossEntropy {
             target: rows.target,
@@ -176,11 +183,11 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
             reduction: options.reduction,
             stats: None,
         };
-        let loss = Tensor::apply(op, &[&rows.input]);
+        let loss = Tensor::apply(op, &[&x]);
         let has_rows_shape = options.reduction != Reduction::None || rows.shape.len() == 1;
         return if has_rows_shape { loss } else { loss.reshape(&rows.shape) };
     }
-    let log_probs = rows.input.log_softmax(1);
+    let log_probs = x.log_softmax(1);
     let hard = rows.losses(&log_probs);
     let losses = if smoothing == 0.0 {
         hard
@@ -244,11 +251,21 @@ pub fn nll_loss(input: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: &NllLossOptions) -> Tensor {
     let rows = Rows::new("nll_loss", input, target, options);
-    rows.reduce(&rows.losses(&rows.input), options.reduction)
+    // Where the classes lie, without turning them into rows: only one number of each is read.
+    let (dims, count) = (input.shape(), rows.target.numel());
+    let picked = if dims.len() < 2 {
+        input.gather(0, &rows.target.clone().into())
+    } else {
+        let rest = count.checked_div(dims[0]).unwrap_or(0);
+        let column = Tensor::constant(rows.target.reshape([dims[0], 1, rest]));
+        input.reshape([dims[0], dims[1], rest]).gather(1, &column).reshape([count])
+    };
+    rows.reduce(&rows.weighted(-picked), options.reduction)
 }
 
 /// Inputs of any accepted shape as rows `(N, C)` with targets `(N)`.
 struct Rows {
+    /// As it was given.
     input: Tensor,
     target: Array,
     counts: Option<Array>,
@@ -267,7 +284,9 @@ impl Rows {
             1 => Shape::default(),
             _ => shape.iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, &s)| s).collect(),
         };
-        if wanted != expected {
+        // PyTorch takes a target of one dim beside an input without a batch, too.
+        let one = shape.len() == 1 && wanted == [1];
+        if wanted != expected && !one {
             fail!("{op}: input shape {shape:?} needs targets of shape {expected:?}, not {wanted:?}");
         }
         check_float(op, input);
@@ -275,15 +294,7 @@ impl Rows {
             fail!("{op}: targets are {}; class numbers must be integers, as int64", target.dtype().name());
         }
         check_device(op, "the target", target, input);
-        let rows = match shape.len() {
-            1 => input.unsqueeze(0),
-            2 => input.clone(),
-            rank => {
-                let dims: Vec<isize> = (0..rank as isize).filter(|&d| d != 1).chain([1]).collect();
-                input.permute(&dims).reshape([expected.numel(), shape[1]])
-            }
-        };
-        let classes = rows.size(1);
+        let classes = shape[if shape.len() == 1 { 0 } else { 1 }];
         if let Some(weight) = &options.weight
             && weight.shape() != [classes]
         {
@@ -295,9 +306,22 @@ impl Rows {
         if let Some(weight) = &options.weight {
             check_device(op, "the weight", weight, input);
         }
-        let (target, counts) = checked(op, &target.array(), classes, options.ignore_index);
+        let (target, counts) = checked(op, &target.array(), classes, Some(options.ignore_index));
         let weight = options.weight.as_ref().map(|w| w.index_select(0, &target.clone().into()));
-        Rows { input: rows, target, counts, weight, shape: expected }
+        Rows { input: input.clone(), target, counts, weight, shape: expected }
+    }
+
+    /// The input as rows.
+    fn rows(&self) -> Tensor {
+        let shape = self.input.shape();
+        match shape.len() {
+            1 => self.input.unsqueeze(0),
+            2 => self.input.clone(),
+            rank => {
+                let dims: Vec<isize> = (0..rank as isize).filter(|&d| d != 1).chain([1]).collect();
+                self.input.permute(&dims).reshape([self.target.numel(), shape[1]])
+            }
+        }
     }
 
     /// 1 for rows that count, 0 for ignored ones.
@@ -312,7 +336,11 @@ impl Rows {
     /// The weighted losses of the rows.
     fn losses(&self, log_probs: &Tensor) -> Tensor {
         let column = Tensor::constant(self.target.unsqueeze(1));
-        let losses = -log_probs.gather(1, &column).squeeze_dim(1);
+        self.weighted(-log_probs.gather(1, &column).squeeze_dim(1))
+    }
+
+    /// The losses of the rows with their weights, those of ignored ones 0.
+    fn weighted(&self, losses: Tensor) -> Tensor {
         let losses = match &self.weight {
             Some(weight) => losses * weight,
             None => losses,
@@ -353,11 +381,17 @@ fn check_float(op: &str, input: &Tensor) {
 
 /// Targets as one dim, with ignored ones set to 0, and which of them count.
 #[track_caller]
-fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Array, Option<Array>) {
+pub(super) fn checked(
+    op: &str,
+    target: &Array,
+    classes: usize,
+    ignore_index: Option<i64>,
+) -> (Array, Option<Array>) {
     let target = target.cast(DType::I64).reshape([-1]);
     let host = target.to_device(&Device::cpu()).contiguous();
     let values = host.as_slice::<i64>().expect("it was made contiguous");
-    let bad = |&t: &i64| t != ignore_index && (t < 0 || t >= classes as i64);
+    let ignored = |t: i64| Some(t) == ignore_index;
+    let bad = |&t: &i64| !ignored(t) && (t < 0 || t >= classes as i64);
     if let Some(place) = values.iter().position(bad) {
         fail!(
             "{op}: target {} (sample {place}) is out of range for {classes} classes; expected 0 to {}",
@@ -365,39 +399,29 @@ fn checked(op: &str, target: &Array, classes: usize, ignore_index: i64) -> (Arra
             classes as i64 - 1
         );
     }
-    if !values.contains(&ignore_index) {
+    if !values.iter().any(|&t| ignored(t)) {
         return (target, None);
     }
-    let counts: Array = values.iter().map(|&t| t != ignore_index).collect();
+    let counts: Array = values.iter().map(|&t| !ignored(t)).collect();
     let counts = counts.to_device(target.device());
     let safe = counts.where_(&target, &target.zeros_like());
     (safe, Some(counts))
 }
 
-pub(crate) const CROSS_ENTROPY: OpInfo =
+pub(super) const CROSS_ENTROPY: OpInfo =
     OpInfo::op("CrossEntropy", "cross_entropy", "torch.nn.functional.cross_entropy", |draw| {
         let (rows, classes) = (draw.full_size(), draw.full_size());
         let input = draw.leaf(&[rows, classes], Domain::Any);
         let mut target = draw.index(&[rows], classes).to_vec::<i64>();
-        let reduction = [Reduction::Mean, Reduction::Sum, Reduction::None][draw.below(3)];
+        let reduction = REDUCTIONS[draw.below(3)];
         let mut options = CrossEntropyOptions { reduction, ..CrossEntropyOptions::default() };
-        match draw.below(6) {
+        match draw.below(5) {
             1 if rows > 1 => target[0] = options.ignore_index,
             2 => options.weight = Some(draw.constant(&[classes], Domain::Positive)),
             3 => options.label_smoothing = 0.2,
             4 => {
                 let soft = draw.leaf(&[rows, classes], Domain::Unit);
                 return Sample::new(vec![input, soft], move |x| cross_entropy_with(&x[0], &x[1], &options));
-            }
-            5 => {
-                // Composed of other operations; its weights have a gradient.
-                target[0] = if rows > 1 { options.ignore_index } else { target[0] };
-                let weight = draw.leaf(&[classes], Domain::Positive);
-                let target = Tensor::constant(draw.integers(target, &[rows]));
-                return Sample::new(vec![input, weight], move |x| {
-                    let weight = Some(x[1].clone());
-                    nll_loss_with(&x[0], &target, &NllLossOptions { weight, reduction, ..Default::default() })
-                });
             }
             _ => {}
         }
@@ -422,11 +446,45 @@ pub(crate) const CROSS_ENTROPY: OpInfo =
                 let options = CrossEntropyOptions { label_smoothing: 2.0, ..CrossEntropyOptions::default() };
                 cross_entropy_with(&floats([3, 5]), &integers(), &options);
             }),
-            Reject::new("nll_loss: targets are bool; class numbers must be integers", || {
-                nll_loss(&floats([3, 5]), &integers().gt(1));
-            }),
-            Reject::new("nll_loss: the input is a scalar; it must have a dim of classes", || {
-                nll_loss(&floats([]), &integers());
+            Reject::new("cross_entropy: ignore_index is 1, but the targets are probabilities", || {
+                let options = CrossEntropyOptions { ignore_index: 1, ..CrossEntropyOptions::default() };
+                cross_entropy_with(&floats([2, 3]), &floats([2, 3]), &options);
             }),
         ]
     });
+
+pub(super) const NLL_LOSS: OpInfo = OpInfo::composed("nll_loss", "torch.nn.functional.nll_loss", |draw| {
+    let (rows, classes, last) = (draw.full_size(), draw.full_size(), draw.full_size());
+    let (pixels, reduction) = (draw.coin(), REDUCTIONS[draw.below(3)]);
+    let (shape, places) = match pixels {
+        true => (vec![rows, classes, last], vec![rows, last]),
+        false => (vec![rows, classes], vec![rows]),
+    };
+    let input = draw.leaf(&shape, Domain::Any);
+    let mut target = draw.index(&places, classes).to_vec::<i64>();
+    let options = NllLossOptions { reduction, ..NllLossOptions::default() };
+    if target.len() > 1 && draw.coin() {
+        target[0] = options.ignore_index;
+    }
+    let target = Tensor::constant(draw.integers(target, &places));
+    if draw.coin() {
+        // The weights have a gradient, which they have not in PyTorch.
+        let weight = draw.leaf(&[classes], Domain::Positive);
+        return Sample::new(vec![input, weight], move |x| {
+            let weight = Some(x[1].clone());
+            nll_loss_with(&x[0], &target, &NllLossOptions { weight, ..options.clone() })
+        });
+    }
+    Sample::new(vec![input], move |x| nll_loss_with(&x[0], &target, &options))
+})
+.differs("the weights have a gradient, too")
+.rejects(|| {
+    vec![
+        Reject::new("nll_loss: targets are bool; class numbers must be integers", || {
+            nll_loss(&floats([3, 5]), &integers().gt(1));
+        }),
+        Reject::new("nll_loss: the input is a scalar; it must have a dim of classes", || {
+            nll_loss(&floats([]), &integers());
+        }),
+    ]
+});

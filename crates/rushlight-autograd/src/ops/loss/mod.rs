@@ -1,20 +1,46 @@
 //! Losses: from predictions and targets to a number, or one number a sample. The common ones are a single
-//! node; [`nll_loss`], and [`cross_entropy`] with weights, smoothing or probabilities, are composed of others.
+//! node; others are composed.
 
 mod binary;
 mod classes;
+mod ctc;
+mod embedding;
+mod likelihood;
+mod margin;
+mod pair;
+mod regression;
 
 pub use binary::{
-    BceOptions, BceWithLogitsOptions, binary_cross_entropy, binary_cross_entropy_with,
-    binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with, mse_loss, mse_loss_with,
+    BceWithLogitsOptions, binary_cross_entropy, binary_cross_entropy_with, binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_with,
 };
 pub use classes::{
     CrossEntropyOptions, NllLossOptions, cross_entropy, cross_entropy_with, nll_loss, nll_loss_with,
 };
+pub use ctc::{CtcLossOptions, Lengths, ctc_loss, ctc_loss_with};
+pub use embedding::{
+    TripletMarginLossOptions, cosine_embedding_loss, cosine_embedding_loss_with, triplet_margin_loss,
+    triplet_margin_loss_with,
+};
+pub use likelihood::{
+    GaussianNllLossOptions, KlDivReduction, PoissonNllLossOptions, gaussian_nll_loss, gaussian_nll_loss_with,
+    kl_div, kl_div_with, poisson_nll_loss, poisson_nll_loss_with,
+};
+pub use margin::{
+    MultiMarginLossOptions, hinge_embedding_loss, hinge_embedding_loss_with, margin_ranking_loss,
+    margin_ranking_loss_with, multi_margin_loss, multi_margin_loss_with, multilabel_margin_loss,
+    multilabel_margin_loss_with, multilabel_soft_margin_loss, multilabel_soft_margin_loss_with,
+    soft_margin_loss, soft_margin_loss_with,
+};
+pub use regression::{
+    HuberLossOptions, huber_loss, huber_loss_with, l1_loss, l1_loss_with, mse_loss, mse_loss_with,
+    smooth_l1_loss, smooth_l1_loss_with,
+};
 
+use crate::ops::where_;
 use crate::table::OpInfo;
 use crate::tensor::Tensor;
-use rushlight_array::{Array, fail};
+use rushlight_array::{Array, broadcast_shapes, fail};
 
 /// What becomes of the losses of the single samples.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -56,6 +82,12 @@ impl Reduction {
     }
 }
 
+/// max(x, 0) with the slope of PyTorch's `clamp_min`: none at 0, and none beside NaN, which stays.
+#[track_caller]
+fn above_zero(x: &Tensor) -> Tensor {
+    where_(&x.gt(0.0), x, &x.detach().relu())
+}
+
 /// A tensor that a loss takes beside its input must be on the input's device.
 #[track_caller]
 fn check_device(op: &str, name: &str, other: &Tensor, input: &Tensor) {
@@ -65,5 +97,36 @@ fn check_device(op: &str, name: &str, other: &Tensor, input: &Tensor) {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] =
-    &[classes::CROSS_ENTROPY, binary::BINARY_CROSS_ENTROPY, binary::BCE_WITH_LOGITS, binary::MSE_LOSS];
+/// Two tensors of a loss must broadcast and be on one device; the operations inside of it would name themselves.
+#[track_caller]
+fn check_together(op: &str, input: &Tensor, target: &Tensor) {
+    check_device(op, "the target", target, input);
+    broadcast_shapes(op, &input.shape(), &target.shape());
+}
+
+/// All, for samples.
+const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::None];
+
+pub(crate) static TABLE: &[OpInfo] = &[
+    classes::CROSS_ENTROPY,
+    classes::NLL_LOSS,
+    binary::BINARY_CROSS_ENTROPY,
+    binary::BCE_WITH_LOGITS,
+    regression::MSE_LOSS,
+    regression::L1_LOSS,
+    regression::SMOOTH_L1_LOSS,
+    regression::HUBER_LOSS,
+    likelihood::KL_DIV,
+    likelihood::POISSON_NLL_LOSS,
+    likelihood::GAUSSIAN_NLL_LOSS,
+    margin::HINGE_EMBEDDING_LOSS,
+    margin::MARGIN_RANKING_LOSS,
+    margin::SOFT_MARGIN_LOSS,
+    margin::MULTI_MARGIN_LOSS,
+    margin::MULTILABEL_MARGIN_LOSS,
+    margin::MULTILABEL_SOFT_MARGIN_LOSS,
+    embedding::COSINE_EMBEDDING_LOSS,
+    embedding::TRIPLET_MARGIN_LOSS,
+    ctc::CTC_LOSS,
+    ctc::CTC_LOSS_BACKWARD,
+];
