@@ -10,7 +10,9 @@
 
 use crate::array::Array;
 use crate::cpu::memory::HostBuffer;
+use crate::device::Device;
 use crate::dtype::DType;
+use crate::layout::Layout;
 use crate::storage::Buffer;
 use std::fmt::Debug;
 
@@ -253,6 +255,16 @@ pub trait Backend: Send + Sync + Debug {
 
     /// Joins arrays of one dtype, equal but along `axis`.
     fn cat(&self, parts: &[&Array], axis: usize) -> Array;
+
+    // Provided: placing.
+
+    /// The elements of `x` in row-major order, with those of `source`, which has the shape of `region` and the dtype of
+    /// `x`, in the places of `region`, a layout within that order; where places meet, one of the elements stays, the
+    /// same every time. It may overwrite `x` where nobody else holds its elements.
+    fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
+        let (here, host) = (x.device().clone(), Device::cpu());
+        host.backend().place(x.to_device(&host), region, &source.to_device(&host)).to_device(&here)
+    }
 
     // Provided: fused operations.
 

@@ -65,6 +65,15 @@ fn default_softmax_agrees_with_the_fused_one() {
 }
 
 #[test]
+fn default_place_goes_over_the_host() {
+    let delegate = Delegate::default();
+    let (x, part) = (values(&[4, 5], 1, DType::F32), values(&[2, 3], 2, DType::F32));
+    let region = x.narrow(0, 1, 2).narrow(1, 2, 3).layout().clone();
+    let [y, source] = [&x, &part].map(|a| a.to_device(&delegate.device()));
+    assert_close(&x.clone().place(&region, &part), &y.place(&region, &source));
+}
+
+#[test]
 fn default_linear_is_a_product_and_a_sum() {
     let device = Delegate::default().device();
     let [x, w, b] =
@@ -292,5 +301,5 @@ fn a_layout_that_leaves_its_storage_is_refused() {
         assert!(catch_unwind(AssertUnwindSafe(|| Array::from_parts(block, layout))).is_err(), "{len}");
     }
     let (block, _) = Array::ones([64 * 64], DType::F32).into_parts();
-    assert_eq!(Array::from_parts(block, layout).shape(), &[64, 64][..].into());
+    assert_eq!(*Array::from_parts(block, layout).shape(), [64, 64]);
 }

@@ -10,6 +10,7 @@ pub use rushlight_autograd::ops::{
     cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
     rms_norm,
 };
+pub use rushlight_autograd::ops::{PadMode, channel_shuffle, pad, pad_with, pixel_shuffle, pixel_unshuffle};
 
 /// max(x, 0).
 #[track_caller]

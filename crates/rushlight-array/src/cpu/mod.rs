@@ -14,6 +14,7 @@ mod math;
 pub(crate) mod memory;
 mod norm;
 mod optimize;
+mod place;
 mod reduce;
 mod rows;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
@@ -30,6 +31,7 @@ use crate::backend::{
     AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, Reduce, Scatter, SgdStep, Unary,
 };
 use crate::dtype::{DType, Element};
+use crate::layout::Layout;
 use crate::profile::{kernel, kernels};
 use crate::scalar::Scalar;
 use crate::storage::Buffer;
@@ -200,6 +202,11 @@ impl Backend for Cpu {
     fn cat(&self, parts: &[&Array], axis: usize) -> Array {
         let _span = kernel("cat", || kernels::joined(parts));
         index::cat(parts, axis)
+    }
+
+    fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
+        let _span = kernel("place", || kernels::traffic(&[source, source]));
+        with_dtype!(x.dtype(), T => place::place::<T>(x, region, source))
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {

@@ -1,4 +1,4 @@
-//! Picking and placing by index, and joining.
+//! Picking and placing by index.
 
 use crate::op::{Gradients, Op, Saved};
 use crate::ops::elementwise::Where;
@@ -122,32 +122,7 @@ impl Op for Scatter {
     }
 }
 
-/// Tensors joined along a dim.
-#[derive(Debug)]
-struct Cat {
-    dim: isize,
-    name: &'static str,
-}
-
-impl Op for Cat {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    #[track_caller]
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        Array::cat(inputs, self.dim)
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        let mut start = 0;
-        for i in 0..saved.len() {
-            let len = saved.shape(i)[axis("cat", self.dim, saved.shape(i))];
-            give.to(i, || grad.narrow(self.dim, start, len));
-            start += len;
-        }
-    }
-}
-
-/// Indexing and joining. Index tensors hold integers and have no gradient.
+/// Indexing. Index tensors hold integers and have no gradient.
 impl Tensor {
     /// Indexing: places, ranges, new axes, index tensors and masks, one a dim, as between Python's brackets.
     ///
@@ -186,7 +161,7 @@ impl Tensor {
         shape.extend(&own[axis + 1..]);
         let op = IndexSelect { dim: axis as isize, index: index.reshape([-1]), name: "index" };
         let taken = Tensor::apply(op, &[self]);
-        if index.rank() == 1 { taken } else { taken.reshape_as("index", shape.as_slice()) }
+        if index.rank() == 1 { taken } else { taken.reshape_for("index", shape.as_slice()) }
     }
 
     /// The places along `dim` that a one-dimensional integer tensor names.
@@ -289,46 +264,6 @@ impl Tensor {
     /// The positions of the elements that are not zero: `[count, dims]`, `i64`.
     pub fn nonzero(&self) -> Tensor {
         self.array().nonzero().into()
-    }
-
-    /// Joins tensors along an existing dim; dtypes are promoted.
-    ///
-    /// # Panics
-    /// If there is none, or shapes differ outside of the dim.
-    #[track_caller]
-    pub fn cat(tensors: &[&Tensor], dim: isize) -> Tensor {
-        Tensor::apply(Cat { dim, name: "cat" }, tensors)
-    }
-
-    /// Joins tensors of one shape along a new dim.
-    ///
-    /// # Panics
-    /// If there is none, shapes differ, or the dim is out of range.
-    #[track_caller]
-    pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
-        let Some(first) = tensors.first() else { fail!("stack: an empty list of tensors") };
-        let rank = first.dim() as isize + 1;
-        if !(-rank..rank).contains(&dim) {
-            fail!(
-                "stack: dim {dim} is out of range for tensors of shape {:?}; expected {} to {}",
-                first.shape(),
-                -rank,
-                rank - 1
-            );
-        }
-        let mut rows = Vec::with_capacity(tensors.len());
-        for (i, tensor) in tensors.iter().enumerate() {
-            if tensor.shape() != first.shape() {
-                fail!(
-                    "stack: shapes {:?} and {:?} (tensor {i}) differ; all must be equal",
-                    first.shape(),
-                    tensor.shape()
-                );
-            }
-            rows.push(tensor.unsqueeze(dim));
-        }
-        let dim = if dim < 0 { dim + rank } else { dim };
-        Tensor::apply(Cat { dim, name: "stack" }, &rows.iter().collect::<Vec<_>>())
     }
 }
 
@@ -443,36 +378,6 @@ pub(crate) static TABLE: &[OpInfo] = &[
             }),
             Reject::new("scatter_add: the source is int64, the array float32", || {
                 floats([4]).scatter_add(0, &integers(), &integers());
-            }),
-        ]
-    }),
-    OpInfo::op("Cat", "cat", "torch.cat", |draw| {
-        let shape = draw.shape(1, 3);
-        let (dim, stacked) = (draw.dim(&shape), draw.coin());
-        let a = axis("cat", dim, &shape);
-        let mut inputs = Vec::new();
-        for _ in 0..1 + draw.below(3) {
-            let mut part = shape.to_vec();
-            if !stacked {
-                part[a] = draw.size();
-            }
-            inputs.push(draw.leaf(&part, Domain::Any));
-        }
-        Sample::new(inputs, move |x| {
-            let parts: Vec<&Tensor> = x.iter().collect();
-            if stacked { Tensor::stack(&parts, dim).exp() } else { Tensor::cat(&parts, dim).exp() }
-        })
-    })
-    .rejects(|| {
-        vec![
-            Reject::new("cat: shapes [2, 3] and [2, 4] (tensor 1) differ outside of dim 0", || {
-                Tensor::cat(&[&floats([2, 3]), &floats([2, 4])], 0);
-            }),
-            Reject::new("cat: an empty list of tensors", || {
-                Tensor::cat(&[], 0);
-            }),
-            Reject::new("stack: shapes [2] and [3] (tensor 1) differ; all must be equal", || {
-                Tensor::stack(&[&floats([2]), &floats([3])], 0);
             }),
         ]
     }),

@@ -1,6 +1,11 @@
 //! One arm an operation, from PyTorch's name and arguments to rushlight's call. They are grouped as the operations are.
 
 mod arithmetic;
+mod arrange;
+mod diagonal;
+mod join;
+mod layout;
+mod split;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -63,7 +68,8 @@ pub(crate) struct Arms {
     pub(crate) in_place: &'static [(&'static str, InPlace)],
 }
 
-const ALL: &[Arms] = &[arithmetic::ARMS];
+const ALL: &[Arms] =
+    &[arithmetic::ARMS, arrange::ARMS, diagonal::ARMS, join::ARMS, layout::ARMS, split::ARMS];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {
