@@ -71,7 +71,7 @@ fn wrong_calls_say_what_is_wrong_and_where() {
         x.reshape([4, 2]) => "reshape: shape [4, 2] does not hold the 6 elements of shape [2, 3]; at most one size may be -1";
         x.t().view([6]) => "view: shape [6] needs a copy of this array of shape [3, 2] and strides [1, 3]; use reshape";
         x.transpose(0, 2) => "transpose: dim 2 is out of range for shape [2, 3]; expected -2 to 1";
-        x.permute(&[0, 0]) => "permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]";
+        x.permute([0, 0]) => "permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]";
         x.narrow(1, 2, 2) => "narrow: start 2, length 2, step 1 leave axis 1 of shape [2, 3]";
         x.select(0, 5) => "select: index 5 is out of range for dim 0 of shape [2, 3]";
         x.get(2) => "index: 2 is out of range for dim 0 of shape [2, 3]; expected -2 to 1";

@@ -343,11 +343,14 @@ pub trait Backend: Send + Sync + Debug {
         Ok(Cpu.masked_scatter(&on_host, &mask, &source.to_device(&host))?.to_device(x.device()))
     }
 
-    /// `x`, which has row-major order from the start of its storage, with `source` at the places of `view`, a layout of
-    /// the shape of `source` in that storage. The result may take the place of `x` in memory.
-    fn set_view(&self, x: Array, view: &Layout, source: &Array) -> Array {
-        let (host, device) = (Device::cpu(), x.device().clone());
-        Cpu.set_view(x.to_device(&host), view, &source.to_device(&host)).to_device(&device)
+    // Provided: placing.
+
+    /// The elements of `x` in row-major order, with those of `source`, which has the shape of `region` and the dtype of
+    /// `x`, in the places of `region`, a layout within that order; where places meet, one of the elements stays, the
+    /// same every time. It may overwrite `x` where nobody else holds its elements.
+    fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
+        let (here, host) = (x.device().clone(), Device::cpu());
+        host.backend().place(x.to_device(&host), region, &source.to_device(&host)).to_device(&here)
     }
 
     // Provided: fused operations.

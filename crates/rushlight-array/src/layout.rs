@@ -4,6 +4,8 @@ use crate::short::Short;
 
 /// How the elements of an array lie in its storage: shape, strides and offset, all in elements.
 ///
+/// Strides may be negative ([`Layout::flip`]); no array keeps such a layout, but a backend's `copy` must read one.
+///
 /// Every view of an array is a new `Layout` over the same storage. The methods panic at the
 /// caller's line with the name of the view operation when their arguments do not fit.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +68,22 @@ impl Layout {
         }
         let _ = shape.numel();
         Layout { shape, strides: Short::from_slice(strides), offset }
+    }
+
+    /// As [`Layout::strided`], of strides that go forward.
+    #[track_caller]
+    pub(crate) fn unsigned(shape: Shape, strides: &[usize], offset: usize) -> Self {
+        let empty = shape.contains(&0);
+        // A stride that leads nowhere may be any number: later arithmetic with it must not overflow.
+        let forward = |(&stride, &size): (&usize, &usize)| match size {
+            0 | 1 => 1,
+            _ => isize::try_from(stride).unwrap_or(isize::MAX),
+        };
+        let used: Short<isize> = match strides.len() == shape.len() {
+            true => strides.iter().zip(shape.iter()).map(forward).collect(),
+            false => strides.iter().map(|_| 1).collect(),
+        };
+        Layout::strided(shape, &used, if empty { 0 } else { offset })
     }
 
     /// Whether every element has its place in a storage of this length.
@@ -285,6 +303,60 @@ impl Layout {
         // Panics if they cannot be counted: an expanded dim needs no memory that would limit it.
         let _ = layout.numel();
         layout
+    }
+
+    /// The places whose indices along two axes differ by `offset` (second minus first): the axes disappear, and the
+    /// diagonal is the last one.
+    #[track_caller]
+    pub fn diagonal(&self, op: &str, offset: isize, first: usize, second: usize) -> Layout {
+        if first == second {
+            fail!(
+                "{op}: dims {first} and {second} of shape {:?} are the same; a diagonal needs two",
+                self.shape
+            );
+        }
+        // Saturating: an offset of any size leaves both axes empty and nothing else.
+        let below = usize::try_from(offset.saturating_neg()).unwrap_or(0);
+        let right = usize::try_from(offset).unwrap_or(0);
+        let rows = self.shape[first].saturating_sub(below);
+        let len = rows.min(self.shape[second].saturating_sub(right));
+        let mut layout = self.clone();
+        if len > 0 {
+            let start = below as isize * self.strides[first] + right as isize * self.strides[second];
+            layout.offset = (layout.offset as isize + start) as usize;
+        }
+        for axis in [first.max(second), first.min(second)] {
+            layout.shape.remove(axis);
+            layout.strides.remove(axis);
+        }
+        layout.shape.push(len);
+        layout.strides.push(if len > 1 { self.strides[first] + self.strides[second] } else { 1 });
+        layout
+    }
+
+    /// The same places in the opposite order along some axes.
+    pub fn flip(&self, axes: &[usize]) -> Layout {
+        let mut layout = self.clone();
+        for &axis in axes {
+            if let Some(last) = self.shape[axis].checked_sub(1) {
+                layout.offset = (layout.offset as isize + last as isize * layout.strides[axis]) as usize;
+                layout.strides[axis] = -layout.strides[axis];
+            }
+        }
+        layout
+    }
+
+    /// The places of the elements in the storage, in row-major order.
+    pub fn places(&self) -> Vec<i64> {
+        let mut places = vec![self.offset as i64];
+        if self.numel() == 0 {
+            places.clear();
+        }
+        for (&size, &stride) in self.shape.iter().zip(&self.strides) {
+            places =
+                places.iter().flat_map(|&at| (0..size as i64).map(move |i| at + i * stride as i64)).collect();
+        }
+        places
     }
 
     /// Windows of `size` places, `step` apart, along an axis; they become a new last dimension.

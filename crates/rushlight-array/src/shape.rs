@@ -188,6 +188,21 @@ macro_rules! signed_list {
                 $list(sizes.iter().map(|&s| s as isize).collect())
             }
         }
+        impl<const N: usize> From<&[$int; N]> for $list {
+            fn from(sizes: &[$int; N]) -> Self {
+                $list::from(sizes.as_slice())
+            }
+        }
+        impl From<&Vec<$int>> for $list {
+            fn from(sizes: &Vec<$int>) -> Self {
+                $list::from(sizes.as_slice())
+            }
+        }
+        impl From<Vec<$int>> for $list {
+            fn from(sizes: Vec<$int>) -> Self {
+                $list::from(sizes.as_slice())
+            }
+        }
         impl From<&[$int]> for $list {
             fn from(sizes: &[$int]) -> Self {
                 $list(sizes.iter().map(|&s| s as isize).collect())

@@ -65,6 +65,15 @@ fn default_softmax_agrees_with_the_fused_one() {
 }
 
 #[test]
+fn default_place_goes_over_the_host() {
+    let delegate = Delegate::default();
+    let (x, part) = (values(&[4, 5], 1, DType::F32), values(&[2, 3], 2, DType::F32));
+    let region = x.narrow(0, 1, 2).narrow(1, 2, 3).layout().clone();
+    let [y, source] = [&x, &part].map(|a| a.to_device(&delegate.device()));
+    assert_close(&x.clone().place(&region, &part), &y.place(&region, &source));
+}
+
+#[test]
 fn default_linear_is_a_product_and_a_sum() {
     let device = Delegate::default().device();
     let [x, w, b] =

@@ -4,7 +4,7 @@ mod delegate;
 
 use delegate::Delegate;
 use rushlight_array::random::Generator;
-use rushlight_array::{Array, DType, HostBuffer, Index, set_num_threads};
+use rushlight_array::{Array, DType, HostBuffer, Index, Layout, set_num_threads};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook};
 use std::sync::Once;
@@ -109,8 +109,8 @@ fn views_name_what_does_not_fit() {
     wrong!(x().flatten(0, 2) => "flatten: dim 2 is out of range for shape [2, 3]; expected -2 to 1");
     wrong!(x().transpose(0, 2) => "transpose: dim 2 is out of range for shape [2, 3]; expected -2 to 1");
     wrong!(x().unsqueeze(0).t() => "t: expected at most 2 dims, but shape is [1, 2, 3]; use transpose or permute");
-    wrong!(x().permute(&[0, 0]) => "permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]");
-    wrong!(x().permute(&[0, 5]) => "permute: dim 5 is out of range for shape [2, 3]");
+    wrong!(x().permute([0, 0]) => "permute: dims [0, 0] are not an order of the 2 dims of shape [2, 3]");
+    wrong!(x().permute([0, 5]) => "permute: dim 5 is out of range for shape [2, 3]");
     wrong!(x().narrow(1, 2, 2) => "narrow: start 2, length 2, step 1 leave axis 1 of shape [2, 3]");
     wrong!(x().narrow(1, usize::MAX, 2) => "narrow: start 18446744073709551615, length 2");
     wrong!(x().select(1, 3) => "select: index 3 is out of range for dim 1 of shape [2, 3]");
@@ -123,6 +123,17 @@ fn views_name_what_does_not_fit() {
     wrong!(x().expand([-1, 2, 3]) => "expand: sizes [-1, 2, 3] for shape [2, 3]; -1 may only keep a dim that exists");
     wrong!(x().unfold(1, 4, 1) => "unfold: size 4, step 1 do not fit axis 1 of shape [2, 3]; size may be at most 3");
     wrong!(x().unfold(1, 2, 0) => "unfold: size 2, step 0 do not fit axis 1 of shape [2, 3]");
+    wrong!(x().diagonal(0, 1, -1) => "diagonal: dims 1 and 1 of shape [2, 3] are the same; a diagonal needs two");
+    wrong!(x().diagonal(0, 0, 2) => "diagonal: dim 2 is out of range for shape [2, 3]");
+    wrong!(x().flip([0, -2]) => "flip: dim -2 of shape [2, 3] is named twice in [0, -2]");
+    wrong!(x().squeeze_dim([0, 0]) => "squeeze: dim 0 of shape [2, 3] is named twice in [0, 0]");
+    wrong!(x().as_strided([2, 2], &[3, 3], 0) => "reaches outside of a storage of 6 elements");
+    wrong!(x().as_strided([2, 2], &[usize::MAX, 1], 1) => "reaches outside of a storage of 6 elements");
+    wrong!(x().as_strided([1], &[1], usize::MAX) => "reaches outside of a storage of 6 elements");
+    wrong!(x().as_strided([2], &[1, 1], 0) => "as_strided: 2 strides [1, 1] for shape [2]");
+    wrong!(x().place(x().t().layout(), &x()) => "place: elements of shape [2, 3] and dtype float32 do not fit");
+    wrong!(x().place(x().layout(), &x().cast(DType::F64)) => "place: elements of shape [2, 3] and dtype float64 do not fit");
+    wrong!(x().place(&Layout::strided([2, 3], &[3, 1], 1), &x()) => "place: elements of shape [2, 3] and dtype float32 do not fit");
     wrong!(x().split(0, 1) => "split: pieces of size 0 along dim 1 of shape [2, 3]; use at least 1");
     wrong!(Array::new(1.0).narrow(0, 0, 1) => "narrow: a scalar has no dim 0; reshape it to [1] first");
 }
@@ -215,6 +226,7 @@ fn placing_and_joining_name_both_shapes() {
     wrong!(x().index_add(1, &index, &x()) => "index_add: source shape [2, 3] for index shape [2] along dim 1");
     wrong!(Array::cat(&[], 0) => "cat: an empty list of tensors");
     wrong!(Array::cat(&[&x(), &x().t()], 0) => "cat: shapes [2, 3] and [3, 2] (tensor 1) differ outside of dim 0");
+    wrong!(Array::cat(&[&x(), &Array::new(1.0)], 0) => "cat: tensor 1 is a scalar, which has no dim to join along");
     wrong!(Array::cat(&[&x()], 2) => "cat: dim 2 is out of range for shape [2, 3]");
     wrong!(Array::stack(&[], 0) => "stack: an empty list of tensors");
     wrong!(Array::stack(&[&x(), &x().t()], 0) => "stack: shapes [2, 3] and [3, 2] (tensor 1) differ; all must be equal");

@@ -158,7 +158,7 @@ fn layout_and_reductions() {
         wrong!("flatten: dim 2 is out of range", f(&[2, 3]).flatten(0, 2)),
         wrong!("unsqueeze: dim 3 is out of range for shape [2]", f(&[2]).unsqueeze(3)),
         wrong!("squeeze: dim 1 is out of range for shape [2]", f(&[2]).squeeze_dim(1)),
-        wrong!("permute: dims [0, 0] are not an order", f(&[2, 3]).permute(&[0, 0])),
+        wrong!("permute: dims [0, 0] are not an order", f(&[2, 3]).permute([0, 0])),
         wrong!("transpose: dim 2 is out of range for shape [2, 3]", f(&[2, 3]).transpose(0, 2)),
         wrong!("t: expected at most 2 dims, but shape is [2, 3, 4]", f(&[2, 3, 4]).t()),
         wrong!("expand: shape [2, 3] does not expand to [2, 4]", f(&[2, 3]).expand([2, 4])),

@@ -25,6 +25,7 @@ pub use rushlight_autograd::ops::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
     embedding_with, one_hot, one_hot_with,
 };
+pub use rushlight_autograd::ops::{PadMode, channel_shuffle, pad, pad_with, pixel_shuffle, pixel_unshuffle};
 
 /// max(x, 0).
 #[track_caller]

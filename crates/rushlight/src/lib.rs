@@ -13,10 +13,15 @@ pub mod reference {}
 pub use rushlight_array::profile::{Profile, profile};
 pub use rushlight_array::random::{TorchSeed, manual_seed};
 pub use rushlight_array::{
-    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats, num_threads,
-    print_options, set_memory_limit, set_num_threads, set_print_options,
+    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats,
+    num_threads, print_options, set_memory_limit, set_num_threads, set_print_options,
 };
-pub use rushlight_autograd::ops::{cat, stack, where_};
+pub use rushlight_autograd::ops::{
+    DiagEmbedOptions, DiagonalOptions, Indexing, SliceScatterOptions, atleast_1d, atleast_2d, atleast_3d,
+    block_diag, broadcast_tensors, cartesian_prod, cat, channel_shuffle, column_stack, combinations,
+    combinations_with, constant_pad_nd, dstack, hstack, meshgrid, meshgrid_with, pixel_shuffle,
+    pixel_unshuffle, stack, tril_indices, tril_indices_with, triu_indices, triu_indices_with, vstack, where_,
+};
 pub use rushlight_autograd::{
     GradOptions, Tensor, To, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
     is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,

@@ -3,28 +3,41 @@ use crate::fail;
 
 /// Joining.
 impl Array {
-    /// Joins arrays along an existing dim; dtypes are promoted.
+    /// Joins arrays along an existing dim; dtypes are promoted. One of shape `[0]` counts as nothing.
     ///
     /// # Panics
-    /// If there is none, or shapes differ in another dim.
+    /// If there is none, one is a scalar, or shapes differ in another dim.
     #[track_caller]
     pub fn cat(parts: &[&Array], dim: isize) -> Array {
         let Some(first) = parts.first() else { fail!("cat: an empty list of tensors") };
-        let a = first.axis("cat", dim);
         let dtype = parts.iter().fold(first.dtype(), |d, p| d.promote(p.dtype()));
         for (i, part) in parts.iter().enumerate() {
+            first.same_device("cat", part);
+            if part.rank() == 0 {
+                fail!("cat: tensor {i} is a scalar, which has no dim to join along; reshape it to [1]");
+            }
+        }
+        // PyTorch lets a list of no numbers stand for an empty array of any shape.
+        let joined: Vec<&Array> = parts.iter().copied().filter(|part| *part.shape() != [0]).collect();
+        let Some(first) = joined.first() else { return first.cast(dtype) };
+        let a = first.axis("cat", dim);
+        for part in &joined {
             let fits = part.rank() == first.rank()
                 && (0..first.rank()).all(|d| d == a || part.shape()[d] == first.shape()[d]);
             if !fits {
+                let i = parts.iter().position(|other| std::ptr::eq(*other, *part)).unwrap_or(0);
                 fail!(
                     "cat: shapes {:?} and {:?} (tensor {i}) differ outside of dim {dim}",
                     first.shape(),
                     part.shape()
                 );
             }
-            first.same_device("cat", part);
         }
-        let cast: Vec<Array> = parts.iter().map(|p| p.cast(dtype)).collect();
+        let total = joined.iter().try_fold(0usize, |total, part| total.checked_add(part.shape()[a]));
+        if total.is_none() {
+            fail!("cat: the sizes along dim {dim} add up to more than can be counted");
+        }
+        let cast: Vec<Array> = joined.iter().map(|p| p.cast(dtype)).collect();
         first.device().backend().cat(&cast.iter().collect::<Vec<_>>(), a)
     }
 

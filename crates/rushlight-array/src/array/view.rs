@@ -1,8 +1,9 @@
 use super::Array;
 use crate::fail;
-use crate::layout::axis;
-use crate::shape::NewShape;
+use crate::layout::{Layout, axis};
+use crate::shape::{Dims, NewShape, Shape};
 use crate::short::Short;
+use std::sync::Arc;
 
 /// Views: the same elements under another layout. Only `reshape` and `flatten` may have to copy.
 impl Array {
@@ -19,7 +20,7 @@ impl Array {
             Some(layout) => self.with_layout(layout),
             None => {
                 let copy = self.contiguous();
-                copy.with_layout(crate::layout::Layout::contiguous(shape))
+                copy.with_layout(Layout::contiguous(shape))
             }
         }
     }
@@ -54,7 +55,8 @@ impl Array {
             return self.reshape([1]);
         }
         let mut shape: Vec<usize> = self.shape()[..a].to_vec();
-        shape.push(self.shape()[a..=b].iter().product());
+        // Where another size is 0 these need not be countable.
+        shape.push(Shape::from(&self.shape()[a..=b]).numel());
         shape.extend(&self.shape()[b + 1..]);
         self.reshape(shape.as_slice())
     }
@@ -89,9 +91,9 @@ impl Array {
     /// # Panics
     /// If `dims` is not an order of all dims.
     #[track_caller]
-    pub fn permute(&self, dims: &[isize]) -> Array {
+    pub fn permute(&self, dims: impl Into<Dims>) -> Array {
         let mut axes: Short<usize> = Short::new();
-        for &d in dims {
+        for d in dims.into().iter() {
             axes.push(axis("permute", d, self.shape()));
         }
         self.with_layout(self.layout.permute(&axes))
@@ -159,14 +161,92 @@ impl Array {
         self.with_layout(self.layout.squeeze(&all))
     }
 
-    /// Drops one dim if its size is 1.
+    /// Drops those of the named dims whose size is 1.
     ///
     /// # Panics
-    /// If `dim` is out of range.
+    /// If a dim is out of range or named twice.
     #[track_caller]
-    pub fn squeeze_dim(&self, dim: isize) -> Array {
-        let a = axis("squeeze", dim, self.shape());
-        self.with_layout(self.layout.squeeze(&[a]))
+    pub fn squeeze_dim(&self, dims: impl Into<Dims>) -> Array {
+        let axes = self.distinct_axes("squeeze", &dims.into());
+        self.with_layout(self.layout.squeeze(&axes))
+    }
+
+    /// The axes that dims name.
+    #[track_caller]
+    pub(crate) fn distinct_axes(&self, op: &str, dims: &Dims) -> Short<usize> {
+        let mut axes: Short<usize> = Short::new();
+        for dim in dims.iter() {
+            let axis = axis(op, dim, self.shape());
+            if axes.contains(&axis) {
+                fail!("{op}: dim {dim} of shape {:?} is named twice in {:?}", self.shape(), dims.0);
+            }
+            axes.push(axis);
+        }
+        axes
+    }
+
+    /// The elements whose indices along two dims differ by `offset` (second minus first), as a new last dim.
+    ///
+    /// # Panics
+    /// If a dim is out of range or both are the same.
+    #[track_caller]
+    pub fn diagonal(&self, offset: isize, dim1: isize, dim2: isize) -> Array {
+        let (first, second) = (self.axis("diagonal", dim1), self.axis("diagonal", dim2));
+        self.with_layout(self.layout.diagonal("diagonal", offset, first, second))
+    }
+
+    /// The storage's elements under other sizes and strides, counted from the storage's beginning, not this array's.
+    ///
+    /// # Panics
+    /// If the storage has no such elements, a stride is negative, or there is not one for each dim.
+    #[track_caller]
+    pub fn as_strided(&self, shape: impl Into<Shape>, strides: &[usize], offset: usize) -> Array {
+        let layout = Layout::unsigned(shape.into(), strides, offset);
+        Array::from_parts(Arc::clone(&self.storage), layout)
+    }
+
+    /// The elements in the opposite order along some dims, in a block of their own.
+    ///
+    /// A view would need strides below zero, which other programs that are lent the memory do not know.
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn flip(&self, dims: impl Into<Dims>) -> Array {
+        let axes = self.distinct_axes("flip", &dims.into());
+        if self.rank() == 0 || self.numel() == 0 {
+            return self.clone();
+        }
+        self.device().backend().copy(&self.with_layout(self.layout.flip(&axes)))
+    }
+
+    /// The elements in row-major order in a block of their own.
+    pub fn copy(&self) -> Array {
+        self.device().backend().copy(self)
+    }
+
+    /// The elements in row-major order, with those of `source` in the places of `region`: a layout within this array as
+    /// [`Array::contiguous`] would lay it out, not within its storage. Where places meet, one of the elements stays.
+    ///
+    /// What nobody else holds is overwritten.
+    ///
+    /// # Panics
+    /// If `region` has another shape than `source` or leaves this array, or dtypes or devices differ.
+    #[track_caller]
+    pub fn place(self, region: &Layout, source: &Array) -> Array {
+        self.same_device("place", source);
+        let fits = region.shape() == source.shape() && region.lies_within(self.numel());
+        if !fits || self.dtype() != source.dtype() {
+            fail!(
+                "place: elements of shape {:?} and dtype {} do not fit {region:?} within shape {:?} of {}",
+                source.shape(),
+                source.dtype().name(),
+                self.shape(),
+                self.dtype().name()
+            );
+        }
+        let device = self.device().clone();
+        device.backend().place(self, region, source)
     }
 
     /// Repeats dims of size 1 to the given sizes, and adds dims in front, without copying; -1 keeps a size.
@@ -200,8 +280,15 @@ impl Array {
     /// If the window is larger than the dim or `step` is 0.
     #[track_caller]
     pub fn unfold(&self, dim: isize, size: usize, step: usize) -> Array {
-        let a = self.axis("unfold", dim);
-        self.with_layout(self.layout.unfold(a, size, step))
+        let a = axis("unfold", dim, self.shape());
+        // A scalar is one place, as in PyTorch.
+        let row = if self.rank() == 0 { self.unsqueeze(0) } else { self.clone() };
+        let layout = row.layout.unfold(a, size, step);
+        if self.rank() > 0 {
+            self.with_layout(layout)
+        } else {
+            self.with_layout(layout.slice("unfold", 0, 0, 1, 1).squeeze(&[0]))
+        }
     }
 
     /// Pieces of `size` along `dim`; the last may be smaller.

@@ -204,23 +204,83 @@ fn unravelled(indices: &[&Array], sizes: &[usize]) -> (usize, OutOfRange) {
     found.expect("one is bad")
 }
 
+/// A row of this many elements is too short to be worth a walk of its own.
+const SHORT: usize = 32;
+
 pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
     let mut shape = parts[0].shape().to_vec();
     shape[axis] = parts.iter().map(|p| p.shape()[axis]).sum();
-    let outer: usize = shape[..axis].iter().product();
+    let outer = shape[..axis].iter().product::<usize>().max(1);
+    let short = |part: &Array| part.numel() / outer < SHORT;
+    let parts: Vec<Array> =
+        parts.iter().map(|part| if short(part) { contiguous(part) } else { (*part).clone() }).collect();
     with_dtype!(parts[0].dtype(), T => Array::build(shape.as_slice(), |out: &mut [T]| {
-        let row = out.len() / outer.max(1);
-        let mut before = 0;
-        for part in parts {
-            let part = contiguous(part);
-            let len = part.numel() / outer.max(1);
-            let data = part.as_slice::<T>().expect("it was made contiguous");
-            if len > 0 {
-                for (i, piece) in data.chunks_exact(len).enumerate() {
-                    out[i * row + before..][..len].copy_from_slice(piece);
-                }
-            }
-            before += len;
-        }
+        let pieces: Vec<Piece<T>> = parts.iter().map(|part| Piece::new(part, outer)).collect();
+        let row = out.len() / outer;
+        for_each_slice(out, CHUNK, 2, &|start, out| join(out, &pieces, start / row, start % row));
     }))
+}
+
+/// One of the arrays that are joined.
+struct Piece<'a, T> {
+    /// How many elements it gives to each row of the result.
+    len: usize,
+    /// Its elements if they lie in row-major order, else its storage and the way through it.
+    data: &'a [T],
+    walk: Option<Walk<1>>,
+}
+
+impl<'a, T: Element> Piece<'a, T> {
+    fn new(part: &'a Array, outer: usize) -> Self {
+        let len = part.numel() / outer;
+        match part.as_slice::<T>() {
+            Some(data) => Piece { len, data, walk: None },
+            None => Piece { len, data: part.host::<T>(), walk: Some(Walk::new([part.layout()])) },
+        }
+    }
+
+    /// Copies elements from the one of this row-major number on.
+    fn read(&self, first: usize, out: &mut [T]) {
+        let Some(walk) = &self.walk else {
+            let data = &self.data[first..first + out.len()];
+            if data.len() > 8 {
+                out.copy_from_slice(data);
+            } else {
+                // A call costs more than so few elements.
+                out.iter_mut().zip(data).for_each(|(o, &v)| *o = v);
+            }
+            return;
+        };
+        let [step] = walk.inner();
+        walk.rows(first, first + out.len(), &mut |row| {
+            let out = &mut out[row.start - first..][..row.len];
+            if step == 1 {
+                return out.copy_from_slice(&self.data[row.at[0]..][..row.len]);
+            }
+            for (j, o) in out.iter_mut().enumerate() {
+                *o = self.data[(row.at[0] as isize + j as isize * step) as usize];
+            }
+        });
+    }
+}
+
+/// Fills a chunk of joined rows that begins at an element of a row.
+fn join<T: Element>(out: &mut [T], pieces: &[Piece<'_, T>], mut row: usize, mut column: usize) {
+    let mut k = 0;
+    while column >= pieces[k].len {
+        column -= pieces[k].len;
+        k += 1;
+    }
+    let mut rest = out;
+    while !rest.is_empty() {
+        let piece = &pieces[k];
+        let (part, behind) = rest.split_at_mut((piece.len - column).min(rest.len()));
+        if !part.is_empty() {
+            piece.read(row * piece.len + column, part);
+        }
+        (rest, column, k) = (behind, 0, k + 1);
+        if k == pieces.len() {
+            (k, row) = (0, row + 1);
+        }
+    }
 }

@@ -10,8 +10,8 @@ mod float;
 )]
 mod gemm;
 mod index;
-mod mask;
 mod loss;
+mod mask;
 mod math;
 #[allow(unsafe_code, reason = "untyped, aligned blocks")]
 pub(crate) mod memory;
@@ -19,6 +19,7 @@ mod norm;
 mod optimize;
 mod place;
 mod reduce;
+mod region;
 mod rows;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
 pub(crate) mod simd;
@@ -241,9 +242,9 @@ impl Backend for Cpu {
         mask::masked_scatter(x, mask, source)
     }
 
-    fn set_view(&self, x: Array, view: &Layout, source: &Array) -> Array {
-        let _span = kernel("set_view", || kernels::traffic(&[source, source]));
-        place::set_view(x, view, source)
+    fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
+        let _span = kernel("place", || kernels::traffic(&[source, source]));
+        with_dtype!(x.dtype(), T => region::place::<T>(x, region, source))
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {

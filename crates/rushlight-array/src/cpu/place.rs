@@ -9,7 +9,6 @@ use super::with_dtype;
 use crate::array::Array;
 use crate::backend::{OutOfRange, Scatter};
 use crate::dtype::{DType, Element};
-use crate::layout::Layout;
 use std::ops::{Add, Mul};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -250,26 +249,4 @@ fn place_slices<T: Element>(
         fine &= i < size;
     }
     fine
-}
-
-pub(crate) fn set_view(x: Array, view: &Layout, source: &Array) -> Array {
-    let mut out = x;
-    if source.numel() > 0 {
-        with_dtype!(out.dtype(), T => {
-            let (values, walk) = (source.host::<T>(), Walk::new([view, source.layout()]));
-            let ([p, q], out) = (walk.inner(), out.make_mut::<T>());
-            walk.rows(0, source.numel(), &mut |row| {
-                let [at, from] = row.at;
-                if (p, q) == (1, 1) {
-                    return out[at..][..row.len].copy_from_slice(&values[from..][..row.len]);
-                }
-                let (mut at, mut from) = (at as isize, from as isize);
-                for _ in 0..row.len {
-                    out[at as usize] = values[from as usize];
-                    (at, from) = (at + p, from + q);
-                }
-            });
-        });
-    }
-    out
 }

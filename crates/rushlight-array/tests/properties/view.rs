@@ -113,6 +113,47 @@ fn apply(s: &Sample, (kind, p, q, r): Step) -> Sample {
             }
             (Model { shape: new, data: s.model.data.clone() }, s.array.squeeze_dim(axis as isize))
         }
+        11 if rank > 1 => {
+            let (first, second) = (p % rank, (p % rank + 1 + q % (rank - 1)) % rank);
+            let offset = r as isize % 7 - 3;
+            let (below, right) = ((-offset).max(0) as usize, offset.max(0) as usize);
+            let len = shape[first].saturating_sub(below).min(shape[second].saturating_sub(right));
+            let mut new: Vec<usize> =
+                (0..rank).filter(|&d| d != first && d != second).map(|d| shape[d]).collect();
+            new.push(len);
+            let diagonal = |at: &[usize]| {
+                let mut rest = at.iter();
+                let i = at[rank - 2];
+                let from: Vec<usize> = (0..rank)
+                    .map(|d| {
+                        if d == first {
+                            i + below
+                        } else if d == second {
+                            i + right
+                        } else {
+                            *rest.next().unwrap()
+                        }
+                    })
+                    .collect();
+                s.model.at(&from)
+            };
+            let array = s.array.diagonal(offset, first as isize, second as isize - rank as isize);
+            (Model::from_fn(&new, diagonal), array)
+        }
+        12 => {
+            let axes: Vec<usize> = (0..rank).filter(|d| (p >> d) % 2 == 1).collect();
+            let flipped = |at: &[usize]| {
+                let turn = |(d, &i): (usize, &usize)| if axes.contains(&d) { shape[d] - 1 - i } else { i };
+                s.model.at(&at.iter().enumerate().map(turn).collect::<Vec<_>>())
+            };
+            let dims: Vec<isize> = axes.iter().map(|&d| d as isize - rank as isize).collect();
+            (Model::from_fn(&shape, flipped), s.array.flip(dims))
+        }
+        13 => {
+            let axes: Vec<usize> = (0..rank).filter(|d| (p >> d) % 2 == 1).collect();
+            let new = (0..rank).filter(|d| shape[*d] != 1 || !axes.contains(d)).map(|d| shape[d]).collect();
+            (Model { shape: new, data: s.model.data.clone() }, s.array.squeeze_dim(axes))
+        }
         _ => unchanged(),
     };
     Sample { model, array }
@@ -126,7 +167,7 @@ fn applied(s: Sample, steps: &[Step]) -> Sample {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec((0..11u8, 0..12usize, 0..12usize, 0..12usize), 0..6)
+    prop::collection::vec((0..14u8, 0..12usize, 0..12usize, 0..12usize), 0..6)
 }
 
 /// Shapes with as many elements as the given one, some with a -1.
@@ -196,6 +237,45 @@ proptest! {
         let possible = strides_suffice(&s.array, &shape);
         prop_assert_eq!(out.shares_storage(&s.array), possible);
         prop_assert_eq!(catch_unwind(AssertUnwindSafe(|| s.array.view(&asked[..]))).is_ok(), possible);
+    }
+
+    /// A view of an array of its own places says where the elements of a source belong.
+    #[test]
+    fn placing_replaces_the_places_of_a_view_and_no_others(
+        s in any_sample(dtype(), 0..=4), steps in steps(), seed in 0..50usize, layout in 0..5usize, alone in any::<bool>(),
+    ) {
+        let (shape, dtype) = (s.model.shape.clone(), s.array.dtype());
+        let numbers = Array::from_vec((0..s.model.data.len() as i64).collect(), &shape[..]);
+        // Without what repeats places or copies.
+        let steps: Vec<Step> = steps.into_iter().filter(|step| ![2, 8, 9, 12].contains(&step.0)).collect();
+        let model = Model { shape: shape.clone(), data: (0..s.model.data.len()).map(|i| i as f64).collect() };
+        let view = applied(Sample { model, array: numbers }, &steps);
+        let source = sample(&view.model.shape, dtype, seed, layout);
+        let mut expected = s.model.clone();
+        for (&place, &value) in view.model.data.iter().zip(&source.model.data) {
+            expected.data[place as usize] = value;
+        }
+        // Nobody else may hold the elements, or somebody who must not see the change.
+        let (x, witness) = match alone {
+            true => (s.array.copy(), s.array.clone()),
+            false => (s.array.clone(), s.array.clone()),
+        };
+        let placed = x.place(view.array.layout(), &source.array);
+        check(&placed, &expected.map(|v| store(dtype, v)), dtype, 0.0);
+        check(&witness, &s.model, dtype, 0.0);
+    }
+
+    /// Any strides that stay inside, against the definition.
+    #[test]
+    fn strided_views_read_the_named_places(
+        sizes in prop::collection::vec(0..4usize, 0..4), strides in prop::collection::vec(0..7usize, 4), offset in 0..9usize,
+    ) {
+        let x = Array::from_vec((0..80i64).collect(), [8, 10]).narrow(0, 1, 2);
+        let strides = &strides[..sizes.len()];
+        let view = x.as_strided(&sizes[..], strides, offset);
+        let place = |at: &[usize]| (offset + at.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>()) as f64;
+        check(&view, &Model::from_fn(&sizes, place), rushlight_array::DType::I64, 0.0);
+        prop_assert_eq!(view.layout().places(), view.to_vec::<i64>());
     }
 
     #[test]

@@ -17,21 +17,3 @@ use crate::tensor::Tensor;
 pub fn where_(condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
     Tensor::apply(Where { condition: condition.array(), name: "where" }, &[a, b])
 }
-
-/// Joins tensors along an existing dim; dtypes are promoted.
-///
-/// # Panics
-/// If there is none, or shapes differ outside of the dim.
-#[track_caller]
-pub fn cat(tensors: &[&Tensor], dim: isize) -> Tensor {
-    Tensor::cat(tensors, dim)
-}
-
-/// Joins tensors of one shape along a new dim.
-///
-/// # Panics
-/// If there is none, or shapes differ.
-#[track_caller]
-pub fn stack(tensors: &[&Tensor], dim: isize) -> Tensor {
-    Tensor::stack(tensors, dim)
-}

@@ -41,6 +41,19 @@ impl Tensor {
         self
     }
 
+    /// As [`Tensor::replace`], for what changes the shape: `squeeze_`.
+    ///
+    /// # Panics
+    /// If this is a leaf, whose shape is fixed, and the result has another one.
+    #[track_caller]
+    pub(crate) fn replace_view(&mut self, name: &str, result: Tensor) -> &mut Tensor {
+        if self.fixed().is_none() {
+            return self.replace(name, result);
+        }
+        *self = result;
+        self
+    }
+
     /// Before an operation in place.
     ///
     /// # Panics
@@ -62,10 +75,13 @@ fn kind(dtype: DType) -> u8 {
     }
 }
 
-/// In-place forms of methods of [`Tensor`]: `in_place! { abs_ = abs(); powf_ = powf(exponent: f64); }`. The lifetime of
-/// an operand is named: `add_<'a> = add(other: impl Into<Operand<'a>>);`.
+/// In-place forms of methods of [`Tensor`]: `in_place! { abs_ = abs(); powf_ = powf(exponent: f64); }`. An argument of
+/// an operand names its lifetime: `add_<'a> = add(other: impl Into<Operand<'a>>);`.
+///
+/// Those that may change the shape are listed behind `views`.
 macro_rules! in_place {
-    ($($name:ident $(<$life:lifetime>)? = $of:ident($($arg:ident: $($ty:ty)?),*);)*) => {
+    (views $($forms:tt)*) => { $crate::ops::inplace::in_place! { @ replace_view $($forms)* } };
+    (@ $put:ident $($name:ident $(<$life:lifetime>)? = $of:ident($($arg:ident: $($ty:ty)?),*);)*) => {
         impl Tensor {
             $(
                 #[doc = concat!("In-place form of [`Tensor::", stringify!($of), "`]; see [`Tensor::add_`] for what that means.")]
@@ -77,10 +93,11 @@ macro_rules! in_place {
                 pub fn $name $(<$life>)? (&mut self, $($arg: $($ty)?),*) -> &mut Tensor {
                     self.check_replaceable(stringify!($name));
                     let result = self.$of($($arg),*);
-                    self.replace(stringify!($name), result)
+                    self.$put(stringify!($name), result)
                 }
             )*
         }
     };
+    ($($forms:tt)*) => { $crate::ops::inplace::in_place! { @ replace $($forms)* } };
 }
 pub(crate) use in_place;

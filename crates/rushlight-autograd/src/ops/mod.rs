@@ -1,45 +1,76 @@
 //! The built-in operations, by kind. Each stands with its rule, its method on [`Tensor`](crate::Tensor) and
 //! its row of the table.
 
+mod arrange;
 pub(crate) mod cast;
+mod diagonal;
 mod elementwise;
 mod embedding;
 mod functions;
+mod grid;
 mod index;
 mod inplace;
+mod join;
 mod layout;
 mod loss;
 mod matmul;
 mod norm;
 mod operand;
+mod pad;
 mod reduce;
+mod shuffle;
 mod softmax;
+mod triangle;
 mod unary;
 
+pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
 pub use embedding::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
     embedding_with, one_hot, one_hot_with,
 };
-pub use functions::{cat, stack, where_};
+pub use functions::where_;
+pub use grid::{
+    Indexing, cartesian_prod, combinations, combinations_with, meshgrid, meshgrid_with, tril_indices,
+    tril_indices_with, triu_indices, triu_indices_with,
+};
 pub use index::ScatterReduce;
+pub use join::{block_diag, cat, column_stack, dstack, hstack, stack, vstack};
+pub use layout::expand::broadcast_tensors;
+pub use layout::reshape::{atleast_1d, atleast_2d, atleast_3d};
+pub use layout::slice::{SliceScatterOptions, Start};
+pub use layout::split::Sections;
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use norm::{layer_norm, rms_norm};
 pub use operand::Operand;
+pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
+pub use shuffle::{channel_shuffle, pixel_shuffle, pixel_unshuffle};
 
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
-pub(crate) static TABLES: [&[OpInfo]; 18] = [
+pub(crate) static TABLES: &[&[OpInfo]] = &[
     unary::TABLE,
     elementwise::TABLE,
-    layout::TABLE,
+    layout::reshape::TABLE,
+    layout::permute::TABLE,
+    layout::expand::TABLE,
+    layout::slice::TABLE,
+    layout::split::TABLE,
+    layout::strided::TABLE,
+    layout::copy::TABLE,
+    join::TABLE,
+    arrange::TABLE,
+    diagonal::TABLE,
+    triangle::TABLE,
+    grid::TABLE,
+    pad::TABLE,
+    shuffle::TABLE,
     cast::TABLE,
     reduce::TABLE,
     softmax::TABLE,
     matmul::TABLE,
     norm::TABLE,
-    index::TABLE,
     index::get::TABLE,
     index::select::TABLE,
     index::gather::TABLE,

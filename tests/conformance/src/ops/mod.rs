@@ -1,8 +1,13 @@
 //! One arm an operation, from PyTorch's name and arguments to rushlight's call. They are grouped as the operations are.
 
 mod arithmetic;
+mod arrange;
+mod diagonal;
 mod indexing;
+mod join;
+mod layout;
 mod losses;
+mod split;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -65,8 +70,16 @@ pub(crate) struct Arms {
     pub(crate) in_place: &'static [(&'static str, InPlace)],
 }
 
-const ALL: &[Arms] = &[arithmetic::ARMS, indexing::ARMS];
-const ALL: &[Arms] = &[arithmetic::ARMS, losses::ARMS];
+const ALL: &[Arms] = &[
+    arithmetic::ARMS,
+    arrange::ARMS,
+    diagonal::ARMS,
+    indexing::ARMS,
+    join::ARMS,
+    layout::ARMS,
+    losses::ARMS,
+    split::ARMS,
+];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {

@@ -69,7 +69,7 @@ impl Tensor {
                     let shape = [&own[..axis], index.shape(), &own[axis + 1..]].concat();
                     let op = IndexSelect { dim: axis as isize, index: index.reshape([-1]), name };
                     let taken = Tensor::apply(op, &[&out]);
-                    if index.rank() == 1 { taken } else { taken.reshape_as(name, shape.as_slice()) }
+                    if index.rank() == 1 { taken } else { taken.reshape_for(name, shape.as_slice()) }
                 }
             };
         }
@@ -195,9 +195,12 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .differs("a tensor as value is cast to the dtype also beside index tensors")
     .rejects(|| {
         vec![
-            Reject::new("set_at: values of shape [2] do not broadcast to shape [3], which the indices name", || {
-                floats([2, 3]).set_at(0, &floats([2]));
-            }),
+            Reject::new(
+                "set_at: values of shape [2] do not broadcast to shape [3], which the indices name",
+                || {
+                    floats([2, 3]).set_at(0, &floats([2]));
+                },
+            ),
             Reject::new("set_at: 300 is beyond the range of uint8", || {
                 floats([2]).to(DType::U8).set_at(0, 300);
             }),
