@@ -9,6 +9,7 @@ mod matmul;
 mod ndarray_bridge;
 mod reduce;
 mod select;
+mod unary;
 mod view;
 
 pub use elementwise::broadcast_shapes;

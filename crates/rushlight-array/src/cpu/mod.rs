@@ -1,6 +1,7 @@
 //! The CPU backend. Files are named by kind, as everywhere in rushlight: elementwise, reduce, matmul
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
+mod activation;
 mod elementwise;
 mod float;
 #[allow(
@@ -19,10 +20,12 @@ mod rows;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
 pub(crate) mod simd;
 mod softmax;
+mod special;
 #[allow(unsafe_code, reason = "chunks of one buffer on several threads")]
 pub(crate) mod threads;
 #[allow(unsafe_code, reason = "vector shuffles")]
 mod transpose;
+mod unary;
 mod walk;
 
 use crate::array::Array;
@@ -83,6 +86,7 @@ macro_rules! with_dtype {
     };
 }
 
+pub(crate) use unary::frexp;
 pub(crate) use with_dtype;
 
 /// The host as a backend.
@@ -142,7 +146,7 @@ impl Backend for Cpu {
 
     fn unary(&self, op: Unary, x: &Array) -> Array {
         let _span = kernel(kernels::unary(op), || kernels::traffic(&[x, x]));
-        elementwise::unary(op, x)
+        unary::unary(op, x)
     }
 
     fn binary(&self, op: Binary, a: &Array, b: &Array) -> Array {
@@ -207,6 +211,11 @@ impl Backend for Cpu {
         if !elementwise::assign(op, a, b) {
             *a = elementwise::binary(op, a, b);
         }
+    }
+
+    fn frexp(&self, x: &Array) -> (Array, Array) {
+        let _span = kernel("frexp", || kernels::traffic(&[x, x, x]));
+        unary::frexp(x)
     }
 
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
