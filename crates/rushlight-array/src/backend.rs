@@ -43,12 +43,59 @@ pub enum Unary {
     Erf,
     /// x times the probability that a normal number is below x.
     Gelu(Gelu),
-    /// x where positive, else slope * x.
-    LeakyRelu(f64),
+    /// Another activation function.
+    Activation(Activation),
     /// 1 / x.
     Reciprocal,
+    /// 1 / sqrt(x).
+    Rsqrt,
     /// The nearest integer below.
     Floor,
+    /// The nearest integer above.
+    Ceil,
+    /// The nearest integer towards zero.
+    Trunc,
+    /// What [`Unary::Trunc`] cuts off.
+    Frac,
+    /// The nearest number with so many decimals, an even last one where two are equally near.
+    Round(i32),
+    /// 2 to the power of each element.
+    Exp2,
+    Log2,
+    Log10,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Asinh,
+    Acosh,
+    Atanh,
+    /// sin(pi x) / (pi x); 1 at 0.
+    Sinc,
+    /// 1 - erf(x), accurate also where that is small.
+    Erfc,
+    /// The inverse of the error function.
+    Erfinv,
+    /// The logarithm of the absolute value of the gamma function.
+    Lgamma,
+    /// The derivative of the logarithm of the gamma function.
+    Digamma,
+    /// The n-th derivative of [`Unary::Digamma`], for n from 1.
+    Polygamma(u32),
+    /// The modified Bessel function of the first kind of order 0.
+    I0,
+    /// The modified Bessel function of the first kind of order 1.
+    I1,
+    /// log(x / (1 - x)), with x moved into `eps..=1 - eps` first if there is an eps.
+    Logit(Option<f64>),
+    /// 0 for positive numbers and both zeros, pi for negative ones, NaN for NaN.
+    Angle,
+    /// Other numbers in the place of NaN, infinity and minus infinity.
+    NanToNum([f64; 3]),
+    /// Whether the sign bit is set, as a bool array.
+    Signbit,
     /// Logical not of a bool array.
     Not,
     /// x * factor.
@@ -59,6 +106,56 @@ pub enum Unary {
     Power(f64),
     /// x moved into low..=high; NaN stays NaN. For floats a bound may be NaN, and then all results are.
     Clamp(f64, f64),
+}
+
+/// An activation function with its parameters; [`Binary::ActivationGrad`] is its derivative.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub enum Activation {
+    /// x where positive, else slope * x.
+    LeakyRelu(f64),
+    /// x sigmoid(x).
+    Silu,
+    /// x tanh(log(1 + exp(x))).
+    Mish,
+    /// log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold.
+    Softplus { beta: f64, threshold: f64 },
+    /// scale x where positive, else scale alpha (exp(rate x) - 1).
+    Elu { alpha: f64, scale: f64, rate: f64 },
+    /// log(sigmoid(x)).
+    LogSigmoid,
+    /// x / 6 + 1 / 2 moved into 0..=1.
+    Hardsigmoid,
+    /// x times its [`Activation::Hardsigmoid`].
+    Hardswish,
+    /// x moved into low..=high. Its slope at the bounds is 0.
+    Hardtanh { low: f64, high: f64 },
+    /// x where it is above the threshold, else the value.
+    Threshold { threshold: f64, value: f64 },
+    /// x where its absolute value is above the bound, else 0.
+    Hardshrink(f64),
+    /// x moved towards 0 by the bound, at most to 0.
+    Softshrink(f64),
+}
+
+impl Activation {
+    /// PyTorch's name of the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Activation::LeakyRelu(_) => "leaky_relu",
+            Activation::Silu => "silu",
+            Activation::Mish => "mish",
+            Activation::Softplus { .. } => "softplus",
+            Activation::Elu { .. } => "elu",
+            Activation::LogSigmoid => "log_sigmoid",
+            Activation::Hardsigmoid => "hardsigmoid",
+            Activation::Hardswish => "hardswish",
+            Activation::Hardtanh { .. } => "hardtanh",
+            Activation::Threshold { .. } => "threshold",
+            Activation::Hardshrink(_) => "hardshrink",
+            Activation::Softshrink(_) => "softshrink",
+        }
+    }
 }
 
 /// How [`Unary::Gelu`] is computed: PyTorch's `approximate`.
@@ -72,7 +169,7 @@ pub enum Gelu {
 }
 
 /// An elementwise function of two arrays of one dtype and shape, with a result of that dtype.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub enum Binary {
     Add,
@@ -98,6 +195,8 @@ pub enum Binary {
     TanhGrad,
     /// The gradient of gelu from that of its result and its input.
     GeluGrad(Gelu),
+    /// The gradient of an activation from that of its result and its input.
+    ActivationGrad(Activation),
 }
 
 /// An elementwise comparison of two arrays of one dtype and shape, with a bool result.
@@ -351,6 +450,13 @@ pub trait Backend: Send + Sync + Debug {
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let (here, host) = (x.device().clone(), Device::cpu());
         host.backend().place(x.to_device(&host), region, &source.to_device(&host)).to_device(&here)
+    // Provided.
+
+    /// `x = mantissa * 2^exponent` with a mantissa of absolute value 1/2 to 1, for a float array of a compute type;
+    /// the exponents are i32. Zeros, infinities and NaN are their own mantissas, with the exponent 0.
+    fn frexp(&self, x: &Array) -> (Array, Array) {
+        let (mantissa, exponent) = crate::cpu::frexp(&x.to_device(&crate::Device::cpu()));
+        (mantissa.to_device(x.device()), exponent.to_device(x.device()))
     }
 
     // Provided: fused operations.

@@ -136,7 +136,6 @@ fn creation_and_elementwise() {
         wrong!("neg: not defined for bool", -f(&[3]).gt(0.0)),
         wrong!("neg: not defined for bool", -&f(&[3]).gt(0.0)),
         wrong!("abs: not defined for bool", f(&[3]).gt(0.0).abs()),
-        wrong!("sign: not defined for bool", f(&[3]).gt(0.0).sign()),
         wrong!("floor: not defined for bool", f(&[3]).gt(0.0).floor()),
         wrong!("relu: not defined for bool", f(&[3]).gt(0.0).relu()),
         wrong!("clamp: not defined for bool", f(&[3]).gt(0.0).clamp(0.0, 1.0)),

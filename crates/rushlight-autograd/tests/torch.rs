@@ -58,7 +58,7 @@ fn elementwise(name: &str, x: &[Tensor]) -> Option<Tensor> {
         "sign" => x[0].sign(),
         "relu" => x[0].relu(),
         "floor" => x[0].floor(),
-        "leaky_relu" => x[0].leaky_relu(0.1),
+        "leaky_relu" => x[0].leaky_relu_with(0.1),
         "clamp" => x[0].clamp(-1.0, 1.0),
         "clamp_min" => x[0].clamp(zero, infinity),
         "square" => x[0].square(),

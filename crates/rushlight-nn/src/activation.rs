@@ -60,7 +60,7 @@ impl Default for LeakyReLU {
 impl Module for LeakyReLU {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        x.leaky_relu(self.negative_slope)
+        x.leaky_relu_with(self.negative_slope)
     }
 
     fn extra_repr(&self) -> String {

@@ -1,8 +1,6 @@
 //! Layers and losses as functions: PyTorch's `torch.nn.functional`.
 
-use rushlight_array::random::default_generator;
-use rushlight_array::{Array, fail};
-use rushlight_autograd::Tensor;
+mod activation;
 
 pub use rushlight_autograd::ops::{layer_norm, linear, rms_norm};
 
@@ -101,3 +99,10 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Tensor {
     let mask = mask.div(&mask.scalar_operand(1.0 - p)).to_device(&x.device());
     x * Tensor::constant(mask)
 }
+pub use activation::*;
+pub use rushlight_autograd::ops::{
+    BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
+    binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
+    cross_entropy, cross_entropy_with, dropout, dropout_, dropout2d, dropout2d_, layer_norm, linear,
+    mse_loss, mse_loss_with, nll_loss, nll_loss_with, rms_norm,
+};

@@ -1,5 +1,5 @@
 use super::Array;
-use crate::backend::{Binary, Compare, Gelu, Unary};
+use crate::backend::{Activation, Binary, Compare, Gelu, Unary};
 use crate::dtype::DType;
 use crate::fail;
 use crate::scalar::Scalar;
@@ -26,42 +26,8 @@ pub fn broadcast_shapes(op: &str, a: &[usize], b: &[usize]) -> Shape {
     }
 }
 
-macro_rules! unary {
-    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// Integers and bools give `f32`.
-        pub fn $name(&self) -> Array {
-            self.float_unary(Unary::$op)
-        }
-    )*};
-}
-
 /// Elementwise functions.
 impl Array {
-    unary! {
-        /// e to the power of each element.
-        exp => Exp;
-        /// exp(x) - 1, accurate also near 0.
-        expm1 => Expm1;
-        /// The natural logarithm.
-        log => Log;
-        /// log(1 + x), accurate also near 0.
-        log1p => Log1p;
-        /// The square root.
-        sqrt => Sqrt;
-        /// The sine of radians.
-        sin => Sin;
-        /// The cosine of radians.
-        cos => Cos;
-        /// The hyperbolic tangent.
-        tanh => Tanh;
-        /// 1 / (1 + exp(-x)).
-        sigmoid => Sigmoid;
-        /// 1 / x.
-        reciprocal => Reciprocal;
-    }
-
     /// x * factor, for float arrays.
     pub fn scale(&self, factor: f64) -> Array {
         self.float_unary(Unary::Scale(factor))
@@ -75,56 +41,6 @@ impl Array {
     /// x to a fixed power, for float arrays.
     pub fn powf(&self, exponent: f64) -> Array {
         self.float_unary(Unary::Power(exponent))
-    }
-
-    /// x where positive, else slope * x, for float arrays.
-    pub fn leaky_relu(&self, slope: f64) -> Array {
-        self.float_unary(Unary::LeakyRelu(slope))
-    }
-
-    /// -x.
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn neg(&self) -> Array {
-        self.number_unary("neg", Unary::Neg)
-    }
-
-    /// |x|.
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn abs(&self) -> Array {
-        self.number_unary("abs", Unary::Abs)
-    }
-
-    /// -1, 0 or 1; 0 for NaN, as in torch.
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn sign(&self) -> Array {
-        self.number_unary("sign", Unary::Sign)
-    }
-
-    /// max(x, 0).
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn relu(&self) -> Array {
-        self.number_unary("relu", Unary::Relu)
-    }
-
-    /// The nearest integer below.
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn floor(&self) -> Array {
-        self.number_unary("floor", Unary::Floor)
     }
 
     /// x moved into `low..=high`; use an infinity for an open end.
@@ -153,20 +69,6 @@ impl Array {
     /// Whether x is zero: logical not.
     pub fn logical_not(&self) -> Array {
         self.device().backend().unary(Unary::Not, &self.cast(DType::Bool))
-    }
-
-    pub(super) fn float_unary(&self, op: Unary) -> Array {
-        let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F32 };
-        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
-    }
-
-    #[track_caller]
-    fn number_unary(&self, name: &str, op: Unary) -> Array {
-        let dtype = self.dtype();
-        if dtype == DType::Bool {
-            fail!("{name}: not defined for bool; cast with .to(DType::I64) first, or use logical_not");
-        }
-        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 }
 
@@ -247,6 +149,15 @@ impl Array {
     #[track_caller]
     pub fn gelu_grad(&self, x: &Array, form: Gelu) -> Array {
         self.binary("gelu_grad", Binary::GeluGrad(form), x, self.dtype().promote(x.dtype()))
+    }
+
+    /// The gradient of [`Array::activation`] from that of its result (this array) and its input.
+    ///
+    /// # Panics
+    /// If the shapes do not broadcast or the devices differ.
+    #[track_caller]
+    pub fn activation_grad(&self, x: &Array, kind: Activation) -> Array {
+        self.binary("activation_grad", Binary::ActivationGrad(kind), x, self.dtype().promote(x.dtype()))
     }
 
     /// a - b.

@@ -2,21 +2,10 @@
 //! device's backend. Shapes are the callers' business.
 
 use super::Array;
-use crate::backend::{Gelu, Norm, Unary};
+use crate::backend::Norm;
 use crate::layout::axis;
 
 impl Array {
-    /// The error function of each element. Integers and bools give `f32`.
-    pub fn erf(&self) -> Array {
-        self.float_unary(Unary::Erf)
-    }
-
-    /// x times the probability that a normal number is below x (Hendrycks & Gimpel, "Gaussian error linear
-    /// units", 2016). Integers and bools give `f32`. At minus infinity it is its limit, 0, where PyTorch gives NaN.
-    pub fn gelu(&self, form: Gelu) -> Array {
-        self.float_unary(Unary::Gelu(form))
-    }
-
     /// `x W^T + b` for `[N, in] x [out, in] + [out] -> [N, out]`, and a relu behind it if wanted.
     pub fn linear(&self, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
         let wide = |x: &Array| x.cast(x.dtype().compute());

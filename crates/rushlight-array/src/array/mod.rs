@@ -12,6 +12,7 @@ mod ndarray_bridge;
 mod reduce;
 mod select;
 mod steps;
+mod unary;
 mod view;
 
 pub use elementwise::broadcast_shapes;

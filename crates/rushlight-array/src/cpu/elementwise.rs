@@ -1,12 +1,12 @@
-//! Elementwise kernels: one generic loop for one, two and three operands, and the table of functions.
+//! Elementwise kernels: one generic loop for one, two and three operands, casts, and the table of functions of two.
 
+use super::activation;
 use super::float::Float;
-use super::math;
 use super::simd;
 use super::threads::for_each_slice;
 use super::walk::{Tile, Walk};
 use crate::array::Array;
-use crate::backend::{Binary, Compare, Gelu, Unary};
+use crate::backend::{Binary, Compare, Gelu};
 use crate::dtype::{DType, Element};
 use crate::shape::Shape;
 use half::{bf16, f16};
@@ -37,7 +37,7 @@ macro_rules! with_compute_type {
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
 /// where the work is worth a hand-off at all.
-const CHUNK: usize = 1 << 13;
+pub(super) const CHUNK: usize = 1 << 13;
 
 /// A kernel for the rows of a tile: the output, which lies without gaps, and the operands' storages.
 type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Tile<N>) + Sync);
@@ -199,6 +199,8 @@ macro_rules! map {
         )
     };
 }
+// The function and the macro: other files take both under one name.
+pub(super) use map as map_elements;
 
 /// As [`map!`], for [`zip`].
 macro_rules! zip {
@@ -267,112 +269,6 @@ fn convert<A: Element, O: Element>(x: &Array) -> Array {
     }
 }
 
-/// The operations on floats, written once for f32 and f64. What an operation costs is its time in additions.
-fn float_unary<T: Float>(op: Unary, x: &Array) -> Array {
-    let [zero, one] = [T::ZERO, T::ONE];
-    match op {
-        Unary::Neg => map!(x, 1, |v: T| -v),
-        Unary::Abs => map!(x, 1, |v: T| v.abs()),
-        Unary::Sign => map!(x, 1, |v: T| if v > zero {
-            one
-        } else if v < zero {
-            -one
-        } else {
-            zero
-        }),
-        Unary::Exp => map!(x, 4, |v: T| v.exp()),
-        Unary::Expm1 => map!(x, 6, |v: T| v.exp_m1()),
-        Unary::Log => map!(x, 4, |v: T| v.ln()),
-        Unary::Log1p => map!(x, 6, |v: T| v.ln_1p()),
-        Unary::Sqrt => map!(x, 4, |v: T| v.sqrt()),
-        Unary::Sin => map!(x, 6, |v: T| v.sin()),
-        Unary::Cos => map!(x, 6, |v: T| v.cos()),
-        Unary::Tanh => map!(x, 6, |v: T| v.tanh()),
-        Unary::Sigmoid => map!(x, 6, |v: T| v.sigmoid()),
-        Unary::Erf => map!(x, 8, |v: T| v.erf()),
-        Unary::Gelu(Gelu::Exact) => map!(x, 8, |v: T| v.gelu()),
-        Unary::Gelu(Gelu::Tanh) => map!(x, 8, |v: T| v.gelu_tanh()),
-        // Written so that NaN stays NaN.
-        Unary::Relu => map!(x, 1, |v: T| if v < zero { zero } else { v }),
-        Unary::LeakyRelu(slope) => {
-            let slope = T::from_f64(slope);
-            map!(x, 1, |v: T| if v > zero { v } else { slope * v })
-        }
-        Unary::Reciprocal => map!(x, 2, |v: T| one / v),
-        Unary::Floor => map!(x, 1, |v: T| v.floor()),
-        Unary::Not => map!(x, 1, |v: T| v == zero),
-        Unary::Scale(factor) => {
-            let factor = T::from_f64(factor);
-            map!(x, 1, |v: T| v * factor)
-        }
-        Unary::Offset(term) => {
-            let term = T::from_f64(term);
-            map!(x, 1, |v: T| v + term)
-        }
-        Unary::Power(2.0) => map!(x, 1, |v: T| v * v),
-        Unary::Power(3.0) => map!(x, 1, |v: T| v * v * v),
-        Unary::Power(0.5) => map!(x, 4, |v: T| v.sqrt()),
-        Unary::Power(p) if p == p.trunc() && p.abs() <= 64.0 => {
-            let p = p as i32;
-            map!(x, 8, |v: T| v.powi(p))
-        }
-        Unary::Power(p) => {
-            let p = T::from_f64(p);
-            map!(x, 32, |v: T| v.powf(p))
-        }
-        Unary::Clamp(low, high) if low.is_nan() || high.is_nan() => {
-            let nan = T::from_f64(f64::NAN);
-            map!(x, 1, |_: T| nan)
-        }
-        Unary::Clamp(low, high) => {
-            let (low, high) = (T::from_f64(low), T::from_f64(high));
-            map!(x, 1, |v: T| {
-                let v = if v < low { low } else { v };
-                if v > high { high } else { v }
-            })
-        }
-    }
-}
-
-fn unary_i64(op: Unary, x: &Array) -> Array {
-    match op {
-        Unary::Neg => map!(x, 1, |v: i64| v.wrapping_neg()),
-        Unary::Abs => map!(x, 1, |v: i64| v.wrapping_abs()),
-        Unary::Sign => map!(x, 1, |v: i64| v.signum()),
-        Unary::Relu => map!(x, 1, |v: i64| v.max(0)),
-        Unary::Floor => x.clone(),
-        Unary::Not => map!(x, 1, |v: i64| v == 0),
-        Unary::Clamp(low, high) => {
-            let (low, high) = (low as i64, high as i64);
-            map(x, 1, move |v: i64| v.max(low).min(high))
-        }
-        op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
-    }
-}
-
-/// A kernel for whole runs of f32.
-fn by_runs(x: &Array, cost: usize, kernel: fn(&mut [f32], &[f32])) -> Array {
-    let x = super::contiguous(x);
-    let data = x.as_slice::<f32>().expect("it was made contiguous");
-    Array::build(x.shape(), |out: &mut [f32]| {
-        for_each_slice(out, CHUNK, cost, &|start, out| kernel(out, &data[start..][..out.len()]));
-    })
-}
-
-pub(crate) fn unary(op: Unary, x: &Array) -> Array {
-    match x.dtype() {
-        DType::F32 if op == Unary::Sin => by_runs(x, 6, math::sin_row),
-        DType::F32 if op == Unary::Cos => by_runs(x, 6, math::cos_row),
-        DType::F32 => float_unary::<f32>(op, x),
-        DType::F64 => float_unary::<f64>(op, x),
-        DType::I64 => unary_i64(op, x),
-        _ => map!(x, 1, |v: bool| match op {
-            Unary::Not => !v,
-            op => panic!("{op:?} is not defined on bool"),
-        }),
-    }
-}
-
 fn float_binary<T: Float>(op: Binary, a: &Array, b: &Array) -> Array {
     match op {
         Binary::Add => zip!(a, b, 1, |x, y: T| x + y),
@@ -387,6 +283,7 @@ fn float_binary<T: Float>(op: Binary, a: &Array, b: &Array) -> Array {
         Binary::TanhGrad => zip!(a, b, 1, |g, y: T| g * (T::ONE - y * y)),
         Binary::GeluGrad(Gelu::Exact) => zip!(a, b, 10, |g, x: T| g * x.gelu_slope()),
         Binary::GeluGrad(Gelu::Tanh) => zip!(a, b, 10, |g, x: T| g * x.gelu_tanh_slope()),
+        Binary::ActivationGrad(kind) => activation::grad::<T>(kind, a, b),
         op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
     }
 }

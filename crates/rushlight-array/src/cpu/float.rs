@@ -22,6 +22,8 @@ pub(crate) trait Float:
     fn sqrt(self) -> Self;
     fn abs(self) -> Self;
     fn floor(self) -> Self;
+    /// To the nearest integer, an even one where two are equally near.
+    fn round_ties_even(self) -> Self;
     fn is_nan(self) -> bool;
     fn powi(self, exponent: i32) -> Self;
     fn powf(self, exponent: Self) -> Self;
@@ -59,6 +61,10 @@ impl Float for f32 {
     #[inline(always)]
     fn floor(self) -> f32 {
         f32::floor(self)
+    }
+    #[inline(always)]
+    fn round_ties_even(self) -> f32 {
+        f32::round_ties_even(self)
     }
     #[inline(always)]
     fn is_nan(self) -> bool {
@@ -148,6 +154,10 @@ impl Float for f64 {
         f64::floor(self)
     }
     #[inline(always)]
+    fn round_ties_even(self) -> f64 {
+        f64::round_ties_even(self)
+    }
+    #[inline(always)]
     fn is_nan(self) -> bool {
         f64::is_nan(self)
     }
@@ -185,29 +195,17 @@ impl Float for f64 {
         libm::erf(self)
     }
     fn gelu(self) -> f64 {
-        if self == f64::NEG_INFINITY {
-            return -0.0;
-        }
         0.5 * self * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
     }
     fn gelu_slope(self) -> f64 {
-        if self.is_infinite() {
-            return f64::from(self > 0.0);
-        }
         let (x, rate) = (self, 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
         0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2) + rate * x * (-0.5 * x * x).exp()
     }
     fn gelu_tanh(self) -> f64 {
-        if self == f64::NEG_INFINITY {
-            return -0.0;
-        }
         let (x, (scale, cubic)) = (self, TANH_FORM);
         0.5 * x * (1.0 + (scale * (x + cubic * x * x * x)).tanh())
     }
     fn gelu_tanh_slope(self) -> f64 {
-        if self.is_infinite() {
-            return f64::from(self > 0.0);
-        }
         let (x, (scale, cubic)) = (self, TANH_FORM);
         let t = (scale * (x + cubic * x * x * x)).tanh();
         0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * scale * (1.0 + 3.0 * cubic * x * x)

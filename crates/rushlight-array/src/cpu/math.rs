@@ -11,10 +11,15 @@
 //! the greatest relative error of the function that the polynomial causes.
 //!
 //! "n ULP" in a doc is the greatest error over all 2^32 inputs against f64, in units of the last place of the true
-//! result: 0.5 is what rounding alone costs. The tests `all_inputs_*` measure it.
+//! result: 0.5 is what rounding alone costs. The tests `all_inputs_*` measure it. For `tan`, `sinc` and the functions of
+//! the submodules it is a bound, a little above the greatest error of one input in a thousand.
 
 use super::simd::vectorized;
 
+pub(crate) mod bessel;
+pub(crate) mod exponential;
+pub(crate) mod inverse;
+pub(crate) mod probability;
 #[cfg(test)]
 mod tests;
 
@@ -76,19 +81,18 @@ impl Exp {
     #[inline(always)]
     fn new(x: f32) -> Self {
         let (coarse, n, shift) = split_exponent(x);
-        Self::assemble(x, n.mul_add(-LN_2[1], coarse), shift)
+        Self::assemble(x < -80.0, n.mul_add(-LN_2[1], coarse), shift)
     }
 
     /// e^(x + low) for a tiny `low`.
     #[inline(always)]
     fn of_sum(x: f32, low: f32) -> Self {
         let (coarse, n, shift) = split_exponent(x);
-        Self::assemble(x, coarse + n.mul_add(-LN_2[1], low), shift)
+        Self::assemble(x < -80.0, coarse + n.mul_add(-LN_2[1], low), shift)
     }
 
     #[inline(always)]
-    fn assemble(x: f32, r: f32, shift: u32) -> Self {
-        let small = x < -80.0;
+    fn assemble(small: bool, r: f32, shift: u32) -> Self {
         let bias: u32 = if small { (126 + 64) << 23 } else { 126 << 23 };
         let factor = if small { 2.0 / (1u128 << 64) as f32 } else { 2.0 };
         Self { t: exp_m1_core(r), power: f32::from_bits(bias.wrapping_add(shift)), factor }
@@ -294,8 +298,8 @@ fn gauss(a: f32) -> Exp {
     Exp::of_sum(-0.5 * square, -0.5 * low)
 }
 
-/// x Phi(x) = x (1 + erf(x / sqrt 2)) / 2; 5.5 ULP, also of the tail below zero. -0 at minus infinity, where
-/// PyTorch's product of an infinity and 0 is NaN.
+/// x Phi(x) = x (1 + erf(x / sqrt 2)) / 2; 5.5 ULP, also of the tail below zero. NaN at both infinities, as PyTorch has
+/// it for f32 (for f64 only below).
 #[inline(always)]
 pub(crate) fn gelu(x: f32) -> f32 {
     let a = at_most(x.abs(), 15.0);
@@ -304,10 +308,10 @@ pub(crate) fn gelu(x: f32) -> f32 {
     let q = short_polynomial(a, [1.0, 1.674_879_2, 1.203_125_7, 0.469_866_66, 0.101_985_68, 0.010_336_818]);
     // gelu(x) = relu(x) - a Phi(-a): the small tail is a product, not a difference.
     let tail = gauss(a).times(a * p / q);
-    ((if x < 0.0 { 0.0 } else { x }) - tail).copysign(x)
+    unless_infinite(x, ((if x < 0.0 { 0.0 } else { x }) - tail).copysign(x))
 }
 
-/// The derivative of [`gelu`]: Phi(x) + x phi(x); 5.4 ULP. The limits 0 and 1 at the infinities.
+/// The derivative of [`gelu`]: Phi(x) + x phi(x); 5.4 ULP. NaN at the infinities.
 #[inline(always)]
 pub(crate) fn gelu_slope(x: f32) -> f32 {
     let a = at_most(x.abs(), 15.0);
@@ -318,7 +322,13 @@ pub(crate) fn gelu_slope(x: f32) -> f32 {
     let p = short_polynomial(a, [0.665_078, 0.753_315_6, 0.377_653_33, 0.095_542_684, 0.010_416_707]);
     let q = short_polynomial(a, [1.0, 1.398_285_2, 0.792_547_8, 0.219_867_51, 0.026_110_658]);
     let below = gauss(a).times((ROOT - a).mul_add(p, LOW_TIMES_P) / q);
-    if x < 0.0 { below } else { 1.0 - below }
+    unless_infinite(x, if x < 0.0 { below } else { 1.0 - below })
+}
+
+/// y, or NaN where x is an infinity or NaN.
+#[inline(always)]
+fn unless_infinite(x: f32, y: f32) -> f32 {
+    if x.abs() < f32::INFINITY { y } else { f32::NAN }
 }
 
 /// 2 sqrt(2 / pi), in two parts.
@@ -343,19 +353,20 @@ fn gelu_exponential(a: f32) -> (Exp, f32) {
     (Exp::of_sum(-y, -y_low), square)
 }
 
-/// PyTorch's `approximate="tanh"`: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2; 2.7 ULP. At minus infinity
-/// as [`gelu`].
+/// PyTorch's `approximate="tanh"`: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2; 2.7 ULP. NaN at minus
+/// infinity, as in PyTorch.
 #[inline(always)]
 pub(crate) fn gelu_tanh(x: f32) -> f32 {
     let a = at_most(x.abs(), 11.0);
     let (e, _) = gelu_exponential(a);
     // (1 - tanh z) / 2 = e^-2z / (1 + e^-2z); then as in `gelu`.
     let tail = e.times(a / (1.0 + e.beside_one()));
-    ((if x < 0.0 { 0.0 } else { x }) - tail).copysign(x)
+    let y = ((if x < 0.0 { 0.0 } else { x }) - tail).copysign(x);
+    if x == f32::NEG_INFINITY { f32::NAN } else { y }
 }
 
 /// The derivative of [`gelu_tanh`]; 8.5 ULP, but where it is the difference of near numbers, within 1/2 of its zero at
-/// -0.7525, 8.5 * 2^-26.
+/// -0.7525, 8.5 * 2^-26. NaN at the infinities.
 #[inline(always)]
 pub(crate) fn gelu_tanh_slope(x: f32) -> f32 {
     let a = at_most(x.abs(), 11.0);
@@ -363,7 +374,7 @@ pub(crate) fn gelu_tanh_slope(x: f32) -> f32 {
     let upper = 1.0 / (1.0 + e.beside_one());
     let inner = a * square.mul_add(3.0 * GELU_CUBIC[0], GELU_LINEAR[0]);
     let below = e.times(upper * (-inner).mul_add(upper, 1.0));
-    if x < 0.0 { below } else { 1.0 - below }
+    unless_infinite(x, if x < 0.0 { below } else { 1.0 - below })
 }
 
 /// The quadrant and remainder of |x| < [`HUGE`] by pi/2: x = n pi/2 + r + low, by exact products with the three
@@ -381,11 +392,10 @@ fn split_angle(x: f32) -> (f32, f32, u32) {
     (r, low, rounded.to_bits())
 }
 
-/// sin(x + turns pi/2) for an x that is not huge.
+/// The sine and cosine of the remainder of an x that is not huge, and its quadrant.
 #[inline(always)]
-fn moderate(x: f32, turns: u32) -> f32 {
+fn sin_cos(x: f32) -> (f32, f32, u32) {
     let (r, low, quadrant) = split_angle(x);
-    let quadrant = quadrant.wrapping_add(turns);
     let square = r * r;
     // For |r| <= 0.806, which is pi/4 and what rounding n may add. (sin r - r) / r^3; 2^-27.6.
     let q = polynomial(square, [-0.166_666_52, 0.008_332_014, -0.000_194_956_59]);
@@ -393,9 +403,24 @@ fn moderate(x: f32, turns: u32) -> f32 {
     let sin = (r + (r * square).mul_add(q, low)).copysign(r);
     // (cos r - 1 + r^2 / 2) / r^4; 2^-32.6.
     let q = polynomial(square, [-0.5, 0.041_666_64, -0.001_388_713, 0.000_024_412_086]);
-    let cos = square.mul_add(q, 1.0);
+    (sin, square.mul_add(q, 1.0), quadrant)
+}
+
+/// sin(x + turns pi/2) for an x that is not huge.
+#[inline(always)]
+fn moderate(x: f32, turns: u32) -> f32 {
+    let (sin, cos, quadrant) = sin_cos(x);
+    let quadrant = quadrant.wrapping_add(turns);
     let y = if quadrant & 1 == 0 { sin } else { cos };
     f32::from_bits(y.to_bits() ^ ((quadrant & 2) << 30))
+}
+
+/// tan(x) for an x that is not huge.
+#[inline(always)]
+fn moderate_tan(x: f32) -> f32 {
+    let (sin, cos, quadrant) = sin_cos(x);
+    let odd = quadrant & 1 == 1;
+    (if odd { -cos } else { sin }) / (if odd { sin } else { cos })
 }
 
 /// From here on angles are reduced in f64, by the standard library: three parts of pi/2 no longer do.
@@ -417,18 +442,51 @@ pub(crate) fn cos(x: f32) -> f32 {
     if is_huge(x) { f64::from(x).cos() as f32 } else { moderate(x, 1) }
 }
 
+/// The tangent of one number; 2.6 ULP. See [`sin`].
+pub(crate) fn tan(x: f32) -> f32 {
+    if is_huge(x) { f64::from(x).tan() as f32 } else { moderate_tan(x) }
+}
+
+/// sin(pi x) / (pi x); 3 ULP.
+#[inline(always)]
+pub(crate) fn sinc(x: f32) -> f32 {
+    let n = x.round_ties_even();
+    let half = 0.5 * n;
+    let y = moderate(std::f32::consts::PI * (x - n), 0) / (std::f32::consts::PI * x);
+    let y = if half == half.floor() { y } else { -y };
+    if x == 0.0 { 1.0 } else { y }
+}
+
 /// The sine of each element.
 pub(crate) fn sin_row(out: &mut [f32], x: &[f32]) {
-    angle_row(out, x, 0, sin);
+    angle_row(
+        out,
+        x,
+        #[inline(always)]
+        |v| moderate(v, 0),
+        sin,
+    );
 }
 
 /// The cosine of each element.
 pub(crate) fn cos_row(out: &mut [f32], x: &[f32]) {
-    angle_row(out, x, 1, cos);
+    angle_row(
+        out,
+        x,
+        #[inline(always)]
+        |v| moderate(v, 1),
+        cos,
+    );
 }
 
-/// [`moderate`] of all elements in vector code, then `any` of the huge ones in blocks that have one.
-fn angle_row(out: &mut [f32], x: &[f32], turns: u32, any: fn(f32) -> f32) {
+/// The tangent of each element.
+pub(crate) fn tan_row(out: &mut [f32], x: &[f32]) {
+    angle_row(out, x, moderate_tan, tan);
+}
+
+/// `moderate` of all elements in vector code, then `any` of the huge ones in blocks that have one.
+#[inline(always)]
+fn angle_row(out: &mut [f32], x: &[f32], moderate: impl Fn(f32) -> f32, any: fn(f32) -> f32) {
     const BLOCK: usize = 256;
     vectorized(
         #[inline(always)]
@@ -436,7 +494,7 @@ fn angle_row(out: &mut [f32], x: &[f32], turns: u32, any: fn(f32) -> f32) {
             for (out, x) in out.chunks_mut(BLOCK).zip(x.chunks(BLOCK)) {
                 let mut huge = false;
                 for (o, &v) in out.iter_mut().zip(x) {
-                    *o = moderate(v, turns);
+                    *o = moderate(v);
                     huge |= is_huge(v);
                 }
                 if huge {

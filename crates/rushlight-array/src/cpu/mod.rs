@@ -2,6 +2,7 @@
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
 mod ctc;
+mod activation;
 mod elementwise;
 mod float;
 #[allow(
@@ -24,10 +25,12 @@ mod rows;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
 pub(crate) mod simd;
 mod softmax;
+mod special;
 #[allow(unsafe_code, reason = "chunks of one buffer on several threads")]
 pub(crate) mod threads;
 #[allow(unsafe_code, reason = "vector shuffles")]
 mod transpose;
+mod unary;
 mod walk;
 
 use crate::array::Array;
@@ -91,6 +94,7 @@ macro_rules! with_dtype {
     };
 }
 
+pub(crate) use unary::frexp;
 pub(crate) use with_dtype;
 
 /// The host as a backend.
@@ -150,7 +154,7 @@ impl Backend for Cpu {
 
     fn unary(&self, op: Unary, x: &Array) -> Array {
         let _span = kernel(kernels::unary(op), || kernels::traffic(&[x, x]));
-        elementwise::unary(op, x)
+        unary::unary(op, x)
     }
 
     fn binary(&self, op: Binary, a: &Array, b: &Array) -> Array {
@@ -252,6 +256,11 @@ impl Backend for Cpu {
         if !elementwise::assign(op, a, b) {
             *a = elementwise::binary(op, a, b);
         }
+    }
+
+    fn frexp(&self, x: &Array) -> (Array, Array) {
+        let _span = kernel("frexp", || kernels::traffic(&[x, x, x]));
+        unary::frexp(x)
     }
 
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {

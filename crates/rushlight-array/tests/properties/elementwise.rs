@@ -7,7 +7,7 @@ type One = (&'static str, fn(&Array) -> Array, fn(f64) -> f64);
 type Two<T> = (&'static str, fn(&Array, &Array) -> Array, fn(f64, f64) -> T);
 
 /// f64 functions and what the library calls them; integers and bools give f32.
-const FLOAT: [One; 14] = [
+const FLOAT: [One; 26] = [
     ("exp", Array::exp, f64::exp),
     ("log", Array::log, f64::ln),
     ("sqrt", Array::sqrt, f64::sqrt),
@@ -21,16 +21,31 @@ const FLOAT: [One; 14] = [
     ("square", |a| a.powf(2.0), |v| v * v),
     ("cube", |a| a.powf(3.0), |v| v * v * v),
     ("powf", |a| a.powf(-1.5), |v| v.powf(-1.5)),
-    ("leaky_relu", |a| a.leaky_relu(0.25), |v| if v > 0.0 { v } else { 0.25 * v }),
+    ("exp2", Array::exp2, f64::exp2),
+    ("log2", Array::log2, f64::log2),
+    ("log10", Array::log10, f64::log10),
+    ("rsqrt", Array::rsqrt, |v| 1.0 / v.sqrt()),
+    ("tan", Array::tan, f64::tan),
+    ("asin", Array::asin, f64::asin),
+    ("acos", Array::acos, f64::acos),
+    ("atan", Array::atan, f64::atan),
+    ("sinh", Array::sinh, f64::sinh),
+    ("cosh", Array::cosh, f64::cosh),
+    ("asinh", Array::asinh, f64::asinh),
+    ("acosh", Array::acosh, f64::acosh),
+    ("atanh", Array::atanh, f64::atanh),
 ];
 
 /// Functions that keep the dtype.
-const NUMBER: [One; 6] = [
+const NUMBER: [One; 9] = [
     ("neg", Array::neg, |v| -v),
     ("abs", Array::abs, f64::abs),
     ("sign", Array::sign, |v| if v == 0.0 { 0.0 } else { v.signum() }),
     ("relu", Array::relu, |v| v.max(0.0)),
     ("floor", Array::floor, f64::floor),
+    ("ceil", Array::ceil, f64::ceil),
+    ("trunc", Array::trunc, f64::trunc),
+    ("round", |a| a.round(0), f64::round_ties_even),
     ("clamp", |a| a.clamp(-2.0, f64::INFINITY), |v| v.max(-2.0)),
 ];
 

@@ -4,6 +4,9 @@
 mod arrange;
 pub(crate) mod cast;
 mod diagonal;
+mod activation;
+pub(crate) mod cast;
+mod dropout;
 mod elementwise;
 mod embedding;
 mod functions;
@@ -39,18 +42,30 @@ pub use layout::expand::broadcast_tensors;
 pub use layout::reshape::{atleast_1d, atleast_2d, atleast_3d};
 pub use layout::slice::{SliceScatterOptions, Start};
 pub use layout::split::Sections;
+pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
+pub use functions::{cat, stack, where_};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use norm::{layer_norm, rms_norm};
 pub use operand::Operand;
 pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
 pub use shuffle::{channel_shuffle, pixel_shuffle, pixel_unshuffle};
+pub use unary::NanToNumOptions;
 
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
 pub(crate) static TABLES: &[&[OpInfo]] = &[
     unary::TABLE,
+pub(crate) static TABLES: [&[OpInfo]; 17] = [
+    unary::TABLES[0],
+    unary::TABLES[1],
+    unary::TABLES[2],
+    unary::TABLES[3],
+    unary::TABLES[4],
+    unary::TABLES[5],
+    activation::TABLE,
+    dropout::TABLE,
     elementwise::TABLE,
     layout::reshape::TABLE,
     layout::permute::TABLE,

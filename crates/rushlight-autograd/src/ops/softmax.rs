@@ -4,7 +4,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::unary::{Which, plain_or};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, axis, fail};
+use rushlight_array::{Array, DType, axis, fail};
 
 #[derive(Debug)]
 struct Softmax(isize);
@@ -134,6 +134,42 @@ impl Tensor {
         Tensor::apply(LogSoftmax(dim), &[self])
     }
 
+    /// [`Tensor::softmax`] of the tensor cast to a dtype first.
+    ///
+    /// # Panics
+    /// If that dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn softmax_with(&self, dim: isize, dtype: DType) -> Tensor {
+        self.to(dtype).softmax(dim)
+    }
+
+    /// [`Tensor::log_softmax`] of the tensor cast to a dtype first.
+    ///
+    /// # Panics
+    /// If that dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn log_softmax_with(&self, dim: isize, dtype: DType) -> Tensor {
+        self.to(dtype).log_softmax(dim)
+    }
+
+    /// The softmax of -x along `dim`: the smallest get most.
+    ///
+    /// # Panics
+    /// If the dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn softmin(&self, dim: isize) -> Tensor {
+        (-self).softmax(dim)
+    }
+
+    /// [`Tensor::softmin`] of the negated tensor cast to a dtype first.
+    ///
+    /// # Panics
+    /// For bools; if that dtype is not a float or the dim is out of range.
+    #[track_caller]
+    pub fn softmin_with(&self, dim: isize, dtype: DType) -> Tensor {
+        (-self).softmax_with(dim, dtype)
+    }
+
     /// The logarithm of the sum of exp(x) along `dim`, without overflow; of nothing it is minus infinity.
     ///
     /// ```
@@ -177,6 +213,12 @@ pub(crate) static TABLE: &[OpInfo] = &[
             floats([2, 3]).log_softmax(-3);
         })]
     }),
+    OpInfo::composed("softmin", "torch.nn.functional.softmin", |draw| along(draw, |x, dim| x.softmin(dim)))
+        .rejects(|| {
+            vec![Reject::new("softmax: the dtype is int64, not a float", || {
+                integers().softmin(0);
+            })]
+        }),
     OpInfo::op("LogSumExp", "logsumexp", "torch.logsumexp", |draw| match draw.coin() {
         true => along(draw, |x, dim| x.logsumexp(dim, false)),
         false => along(draw, |x, dim| x.logsumexp(dim, true)),

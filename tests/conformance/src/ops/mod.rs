@@ -1,5 +1,6 @@
 //! One arm an operation, from PyTorch's name and arguments to rushlight's call. They are grouped as the operations are.
 
+mod activation;
 mod arithmetic;
 mod arrange;
 mod diagonal;
@@ -8,6 +9,7 @@ mod join;
 mod layout;
 mod losses;
 mod split;
+mod unary;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -80,6 +82,7 @@ const ALL: &[Arms] = &[
     losses::ARMS,
     split::ARMS,
 ];
+const ALL: &[Arms] = &[activation::ARMS, arithmetic::ARMS, unary::ARMS];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {

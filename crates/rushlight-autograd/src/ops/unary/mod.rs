@@ -1,4 +1,4 @@
-//! Elementwise functions of one tensor.
+//! Elementwise functions of one tensor, by kind; and arithmetic with one number. Activations have a file of their own.
 
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
@@ -6,15 +6,20 @@ use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
 use crate::tensor::Tensor;
-use rushlight_array::backend::Gelu;
 use rushlight_array::{Array, Scalar};
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
 
-/// Defines an operation of one tensor without parameters: its type, its rule, its method and its test data.
+/// Defines an operation of one tensor without parameters: its type, its rule, its method and its test data. The name
+/// is PyTorch's, too, unless that is written behind it.
 macro_rules! unary_op {
-    ($Op:ident, $name:ident, $domain:ident, $saves:ident, $(#[$doc:meta])* |$saved:ident, $grad:ident| $rule:expr) => {
+    ($Op:ident, $name:ident, $domain:ident, $($rest:tt)*) => {
+        unary_op!($Op, $name = concat!("torch.", stringify!($name)), $domain, $($rest)*);
+    };
+    (
+        $Op:ident, $name:ident = $torch:expr, $domain:ident, $saves:ident,
+        $(#[$doc:meta])* |$saved:ident, $grad:ident| $rule:expr
+    ) => {
         #[derive(Debug)]
-        struct $Op;
+        pub(super) struct $Op;
 
         impl Op for $Op {
             fn name(&self) -> &'static str {
@@ -33,7 +38,7 @@ macro_rules! unary_op {
         }
 
         impl $Op {
-            const INFO: OpInfo = OpInfo::op(stringify!($Op), stringify!($name), concat!("torch.", stringify!($name)), |draw| {
+            pub(super) const INFO: OpInfo = OpInfo::op(stringify!($Op), stringify!($name), $torch, |draw| {
                     let shape = draw.shape(0, 3);
                     Sample::new(vec![draw.leaf(&shape, Domain::$domain)], |x| x[0].$name())
                 });
@@ -49,72 +54,13 @@ macro_rules! unary_op {
     };
 }
 
-unary_op!(Neg, neg, Any, NOTHING,
-    /// -x.
-    ///
-    /// # Panics
-    /// For bools.
-    |_saved, grad| -grad);
-unary_op!(Abs, abs, NonZero, INPUTS,
-    /// |x|; the gradient at 0 is 0.
-    ///
-    /// # Panics
-    /// For bools.
-    |saved, grad| grad * saved.input(0).sign());
-unary_op!(Sign, sign, NonZero, NOTHING,
-    /// -1, 0 or 1; the gradient is 0.
-    ///
-    /// # Panics
-    /// For bools.
-    |_saved, grad| grad.zeros_like());
-unary_op!(Floor, floor, Unit, NOTHING,
-    /// The nearest integer below; the gradient is 0.
-    ///
-    /// # Panics
-    /// For bools.
-    |_saved, grad| grad.zeros_like());
-unary_op!(Exp, exp, Any, OUTPUT,
-    /// e to the power of each element.
-    |saved, grad| grad * saved.output());
-unary_op!(Expm1, expm1, Any, OUTPUT,
-    /// exp(x) - 1, accurate also near 0.
-    |saved, grad| grad * (saved.output() + 1.0));
-unary_op!(Log1p, log1p, Positive, INPUTS,
-    /// log(1 + x), accurate also near 0.
-    |saved, grad| grad / (saved.input(0) + 1.0));
-unary_op!(Log, log, Positive, INPUTS,
-    /// The natural logarithm.
-    |saved, grad| grad / saved.input(0));
-unary_op!(Sqrt, sqrt, Positive, OUTPUT,
-    /// The square root; the gradient at 0 is infinite.
-    |saved, grad| grad / (saved.output() * 2.0));
-unary_op!(Reciprocal, reciprocal, NonZero, OUTPUT,
-    /// 1 / x.
-    |saved, grad| -(grad * saved.output() * saved.output()));
-unary_op!(Sin, sin, Any, INPUTS,
-    /// The sine of radians.
-    |saved, grad| grad * saved.input(0).cos());
-unary_op!(Cos, cos, Any, INPUTS,
-    /// The cosine of radians.
-    |saved, grad| -(grad * saved.input(0).sin()));
-unary_op!(Tanh, tanh, Any, OUTPUT,
-/// The hyperbolic tangent.
-|saved, grad| plain_or(saved, Which::Output, grad, Array::tanh_grad, |grad, y| grad * (1.0 - y * y)));
-unary_op!(Sigmoid, sigmoid, Any, OUTPUT,
-/// 1 / (1 + exp(-x)).
-|saved, grad| plain_or(saved, Which::Output, grad, Array::sigmoid_grad, |grad, y| grad * y * (1.0 - y)));
-unary_op!(Relu, relu, NonZero, OUTPUT,
-/// max(x, 0); the gradient at 0 is 0.
-///
-/// # Panics
-/// For bools.
-|saved, grad| relu_rule(saved, grad));
-unary_op!(Erf, erf, Any, INPUTS,
-/// The error function: 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
-|saved, grad| {
-    let x = saved.input(0);
-    grad * (-(&x * &x)).exp() * FRAC_2_SQRT_PI
-});
+mod classify;
+mod exponential;
+mod rounding;
+mod special;
+mod trigonometry;
+
+pub use rounding::NanToNumOptions;
 
 /// A rule of a gradient and what was saved: one kernel, unless the backward pass itself is recorded, which takes
 /// operations that have rules of their own.
@@ -146,46 +92,6 @@ pub(crate) enum Which {
 /// in PyTorch.
 pub(crate) fn relu_rule(saved: &Saved<'_>, grad: &Tensor) -> Tensor {
     plain_or(saved, Which::Output, grad, Array::relu_grad, |grad, y| where_(&y.le(0.0), &zero(grad), grad))
-}
-
-/// x times the probability that a normal number is below x.
-#[derive(Debug)]
-struct GeluOp(Gelu);
-
-impl Op for GeluOp {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].gelu(self.0)
-    }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || {
-            plain_or(
-                saved,
-                Which::Input,
-                grad,
-                |grad, x| grad.gelu_grad(x, self.0),
-                |grad, x| match self.0 {
-                    Gelu::Exact => {
-                        let below = (x * FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
-                        let density = (x * x * -0.5).exp() * (0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
-                        grad * (below + x * density)
-                    }
-                    Gelu::Tanh => {
-                        // The two numbers of the approximation, as in the kernel.
-                        let (scale, cubic) = ((2.0 / PI).sqrt(), 0.044715);
-                        let t = ((x + x * x * x * cubic) * scale).tanh();
-                        let slope = (x * x * (3.0 * cubic) + 1.0) * scale;
-                        grad * (&t * 0.5 + 0.5 + x * (1.0 - &t * &t) * slope * 0.5)
-                    }
-                },
-            )
-        });
-    }
 }
 
 /// x * factor.
@@ -266,26 +172,6 @@ impl Op for PowScalar {
     }
 }
 
-/// x where positive, else slope * x.
-#[derive(Debug)]
-struct LeakyRelu(f64);
-
-impl Op for LeakyRelu {
-    fn name(&self) -> &'static str {
-        "leaky_relu"
-    }
-    #[track_caller]
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].leaky_relu(self.0)
-    }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || where_(&saved.input(0).gt(0.0), grad, &(grad * self.0)));
-    }
-}
-
 /// x moved into a range.
 #[derive(Debug)]
 struct Clamp(f64, f64);
@@ -321,32 +207,6 @@ impl Tensor {
         Tensor::apply(PowScalar(exponent), &[self])
     }
 
-    /// x * x, as a float also for integers, which PyTorch keeps; `x * x` keeps them here.
-    #[track_caller]
-    pub fn square(&self) -> Tensor {
-        self.powf(2.0)
-    }
-
-    /// x where positive, else slope * x; the gradient at 0 is the slope.
-    #[track_caller]
-    pub fn leaky_relu(&self, slope: f64) -> Tensor {
-        Tensor::apply(LeakyRelu(slope), &[self])
-    }
-
-    /// x times the probability that a normal number is below x: PyTorch's `gelu` with `approximate="none"`
-    /// (Hendrycks & Gimpel, "Gaussian error linear units", 2016). At minus infinity it is its limit, 0, where PyTorch
-    /// gives NaN.
-    #[track_caller]
-    pub fn gelu(&self) -> Tensor {
-        Tensor::apply(GeluOp(Gelu::Exact), &[self])
-    }
-
-    /// [`Tensor::gelu`] by a formula with tanh, as GPT-2 has it: PyTorch's `approximate="tanh"`.
-    #[track_caller]
-    pub fn gelu_tanh(&self) -> Tensor {
-        Tensor::apply(GeluOp(Gelu::Tanh), &[self])
-    }
-
     /// x moved into `low..=high`; use an infinity for an open end. The gradient is 0 outside of the range
     /// and at its bounds.
     ///
@@ -358,38 +218,19 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
-    Neg::INFO,
-    Abs::INFO,
-    Sign::INFO,
-    Floor::INFO,
-    Exp::INFO,
-    Expm1::INFO,
-    Log1p::INFO,
-    Log::INFO,
-    Sqrt::INFO,
-    Reciprocal::INFO,
-    Sin::INFO,
-    Cos::INFO,
-    Tanh::INFO,
-    Sigmoid::INFO,
-    Relu::INFO,
-    Erf::INFO,
-    OpInfo::op("GeluOp", "gelu", "torch.nn.functional.gelu", |draw| match draw.coin() {
-        true => one(draw, Domain::Any, |x| x[0].gelu()),
-        false => one(draw, Domain::Any, |x| x[0].gelu_tanh()),
-    }),
+/// The tables of the files of this folder.
+pub(crate) static TABLES: [&[OpInfo]; 6] =
+    [exponential::TABLE, trigonometry::TABLE, rounding::TABLE, special::TABLE, classify::TABLE, TABLE];
+
+static TABLE: &[OpInfo] = &[
     OpInfo::op("Scale", "mul", "torch.mul", |draw| one(draw, Domain::Any, |x| &x[0] * 1.7)),
     OpInfo::op("Offset", "add", "torch.add", |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5)),
     OpInfo::op("Rsub", "sub", "torch.rsub", |draw| one(draw, Domain::Any, |x| 0.5 - &x[0])),
     OpInfo::op("PowScalar", "powf", "torch.pow", |draw| match draw.below(4) {
-        0 => one(draw, Domain::Any, |x| x[0].square()),
+        0 => one(draw, Domain::Any, |x| x[0].powf(2.0)),
         1 => one(draw, Domain::NonZero, |x| x[0].powf(-3.0)),
         2 => one(draw, Domain::Any, |x| x[0].powf(0.0)),
         _ => one(draw, Domain::Positive, |x| x[0].powf(1.5)),
-    }),
-    OpInfo::op("LeakyRelu", "leaky_relu", "torch.nn.functional.leaky_relu", |draw| {
-        one(draw, Domain::NonZero, |x| x[0].leaky_relu(0.1))
     }),
     OpInfo::op("Clamp", "clamp", "torch.clamp", |draw| {
         one(draw, Domain::NonZero, |x| x[0].clamp(-1.05, 0.05))
@@ -402,7 +243,11 @@ pub(crate) static TABLE: &[OpInfo] = &[
 ];
 
 /// A sample with one leaf of any shape.
-fn one(draw: &mut Draw<'_>, domain: Domain, call: impl Fn(&[Tensor]) -> Tensor + 'static) -> Sample {
+pub(crate) fn one(
+    draw: &mut Draw<'_>,
+    domain: Domain,
+    call: impl Fn(&[Tensor]) -> Tensor + 'static,
+) -> Sample {
     let shape = draw.shape(0, 3);
     Sample::new(vec![draw.leaf(&shape, domain)], call)
 }
