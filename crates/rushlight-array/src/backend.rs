@@ -450,7 +450,9 @@ pub trait Backend: Send + Sync + Debug {
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let (here, host) = (x.device().clone(), Device::cpu());
         host.backend().place(x.to_device(&host), region, &source.to_device(&host)).to_device(&here)
-    // Provided.
+    }
+
+    // Provided: what rare functions need.
 
     /// `x = mantissa * 2^exponent` with a mantissa of absolute value 1/2 to 1, for a float array of a compute type;
     /// the exponents are i32. Zeros, infinities and NaN are their own mantissas, with the exponent 0.

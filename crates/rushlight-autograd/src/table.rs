@@ -73,6 +73,12 @@ impl OpInfo {
         OpInfo::op("", name, torch, sample)
     }
 
+    /// With other samples than those of the macro that made the row.
+    #[must_use]
+    pub const fn sample(self, sample: fn(&mut Draw<'_>) -> Sample) -> OpInfo {
+        OpInfo { sample, ..self }
+    }
+
     /// With calls that must panic.
     #[must_use]
     pub const fn rejects(self, rejects: fn() -> Vec<Reject>) -> OpInfo {

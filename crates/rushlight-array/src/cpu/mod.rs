@@ -1,8 +1,8 @@
 //! The CPU backend. Files are named by kind, as everywhere in rushlight: elementwise, reduce, matmul
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
-mod ctc;
 mod activation;
+mod ctc;
 mod elementwise;
 mod float;
 #[allow(

@@ -1,11 +1,10 @@
 //! The built-in operations, by kind. Each stands with its rule, its method on [`Tensor`](crate::Tensor) and
 //! its row of the table.
 
+mod activation;
 mod arrange;
 pub(crate) mod cast;
 mod diagonal;
-mod activation;
-pub(crate) mod cast;
 mod dropout;
 mod elementwise;
 mod embedding;
@@ -27,6 +26,7 @@ mod triangle;
 mod unary;
 
 pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
+pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
 pub use embedding::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
     embedding_with, one_hot, one_hot_with,
@@ -42,8 +42,6 @@ pub use layout::expand::broadcast_tensors;
 pub use layout::reshape::{atleast_1d, atleast_2d, atleast_3d};
 pub use layout::slice::{SliceScatterOptions, Start};
 pub use layout::split::Sections;
-pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
-pub use functions::{cat, stack, where_};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use norm::{layer_norm, rms_norm};
@@ -57,14 +55,12 @@ use crate::table::OpInfo;
 /// The tables of all kinds.
 pub(crate) static TABLES: &[&[OpInfo]] = &[
     unary::TABLE,
-pub(crate) static TABLES: [&[OpInfo]; 17] = [
-    unary::TABLES[0],
-    unary::TABLES[1],
-    unary::TABLES[2],
-    unary::TABLES[3],
-    unary::TABLES[4],
-    unary::TABLES[5],
     activation::TABLE,
+    unary::exponential::TABLE,
+    unary::trigonometry::TABLE,
+    unary::rounding::TABLE,
+    unary::special::TABLE,
+    unary::classify::TABLE,
     dropout::TABLE,
     elementwise::TABLE,
     layout::reshape::TABLE,

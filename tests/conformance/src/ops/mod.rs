@@ -73,6 +73,7 @@ pub(crate) struct Arms {
 }
 
 const ALL: &[Arms] = &[
+    activation::ARMS,
     arithmetic::ARMS,
     arrange::ARMS,
     diagonal::ARMS,
@@ -81,8 +82,8 @@ const ALL: &[Arms] = &[
     layout::ARMS,
     losses::ARMS,
     split::ARMS,
+    unary::ARMS,
 ];
-const ALL: &[Arms] = &[activation::ARMS, arithmetic::ARMS, unary::ARMS];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {

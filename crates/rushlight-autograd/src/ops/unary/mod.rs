@@ -54,11 +54,11 @@ macro_rules! unary_op {
     };
 }
 
-mod classify;
-mod exponential;
-mod rounding;
-mod special;
-mod trigonometry;
+pub(super) mod classify;
+pub(super) mod exponential;
+pub(super) mod rounding;
+pub(super) mod special;
+pub(super) mod trigonometry;
 
 pub use rounding::NanToNumOptions;
 
@@ -218,11 +218,7 @@ impl Tensor {
     }
 }
 
-/// The tables of the files of this folder.
-pub(crate) static TABLES: [&[OpInfo]; 6] =
-    [exponential::TABLE, trigonometry::TABLE, rounding::TABLE, special::TABLE, classify::TABLE, TABLE];
-
-static TABLE: &[OpInfo] = &[
+pub(crate) static TABLE: &[OpInfo] = &[
     OpInfo::op("Scale", "mul", "torch.mul", |draw| one(draw, Domain::Any, |x| &x[0] * 1.7)),
     OpInfo::op("Offset", "add", "torch.add", |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5)),
     OpInfo::op("Rsub", "sub", "torch.rsub", |draw| one(draw, Domain::Any, |x| 0.5 - &x[0])),

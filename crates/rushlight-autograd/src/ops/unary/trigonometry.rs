@@ -98,7 +98,7 @@ in_place! {
     rad2deg_ = rad2deg();
 }
 
-pub(super) static TABLE: &[OpInfo] = &[
+pub(crate) static TABLE: &[OpInfo] = &[
     Sin::INFO,
     Cos::INFO,
     Tan::INFO,
@@ -110,7 +110,7 @@ pub(super) static TABLE: &[OpInfo] = &[
     Tanh::INFO,
     Asinh::INFO,
     // From 1.6 on: acosh has no number below 1.
-    OpInfo { sample: |draw| super::one(draw, Domain::Positive, |x| (&x[0] + 1.3).acosh()), ..Acosh::INFO },
+    Acosh::INFO.sample(|draw| super::one(draw, Domain::Positive, |x| (&x[0] + 1.3).acosh())),
     Atanh::INFO,
     Sinc::INFO,
     Deg2Rad::INFO,
