@@ -11,10 +11,15 @@ pub use rushlight_array::{
     DType, Device, Error, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats, num_threads,
     print_options, set_memory_limit, set_num_threads, set_print_options,
 };
-pub use rushlight_autograd::ops::{cat, stack, where_};
+pub use rushlight_autograd::ops::{
+    CloseOptions, RoundingMode, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift,
+    bitwise_xor, cat, float_power, pow, remainder, rsub, rsub_with, stack, where_, xlogy,
+};
 pub use rushlight_autograd::{
-    GradOptions, Tensor, To, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
-    is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,
+    GradOptions, Tensor, TensorOptions, To, arange, arange_with, empty, empty_with, enable_grad, eye,
+    eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck, is_grad_enabled, linspace,
+    linspace_with, logspace, logspace_with, no_grad, ones, ones_with, rand, randint, randn, randperm, tensor,
+    tensor_as, zeros, zeros_with,
 };
 
 /// Arrays, devices, dtypes and random numbers.

@@ -49,8 +49,13 @@ macro_rules! take {
         }
     )*};
 }
+impl Take for Py {
+    fn take(value: Py) -> Option<Self> {
+        Some(value)
+    }
+}
+
 take! {
-    Py: value => value;
     Tensor: Py::Tensor(x) => x;
     bool: Py::Bool(x) => x, Py::Int(x) => x != 0;
     i64: Py::Int(x) => x, Py::Bool(x) => i64::from(x);
