@@ -14,6 +14,7 @@ use crate::cpu::memory::HostBuffer;
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
+use crate::scalar::Scalar;
 use crate::storage::Buffer;
 use std::fmt::Debug;
 
@@ -169,19 +170,62 @@ pub enum Gelu {
 }
 
 /// An elementwise function of two arrays of one dtype and shape, with a result of that dtype.
+///
+/// Integers wrap. Those that divide are never called with an integer zero to divide by.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[allow(missing_docs)]
 pub enum Binary {
     Add,
     Sub,
     Mul,
-    /// True division for floats; for integers the quotient cut towards zero.
+    /// True division, of floats.
     Div,
+    /// The quotient cut towards zero.
+    TruncDivide,
+    /// The quotient rounded down, as Python's `//`.
+    FloorDivide,
+    /// What [`Binary::TruncDivide`] leaves: the sign is that of the first.
+    Fmod,
+    /// What [`Binary::FloorDivide`] leaves: the sign is that of the second.
+    Remainder,
+    /// For integers a negative power is the reciprocal cut towards zero, and that of 0 is 0.
     Pow,
     /// The larger; NaN wins.
     Maximum,
     /// The smaller; NaN wins.
     Minimum,
+    /// The larger of two floats; a number wins over NaN.
+    Fmax,
+    /// The smaller of two floats; a number wins over NaN.
+    Fmin,
+    /// The angle of the point (second, first), of floats.
+    Atan2,
+    /// sqrt(a^2 + b^2) without overflow, of floats.
+    Hypot,
+    /// The magnitude of the first with the sign of the second, of floats.
+    Copysign,
+    /// a log(b), of floats; 0 where a is 0 and b is not NaN.
+    Xlogy,
+    /// log(e^a + e^b), of floats.
+    Logaddexp,
+    /// log2(2^a + 2^b), of floats.
+    Logaddexp2,
+    /// 0 below 0, 1 above it, the second at it.
+    Heaviside,
+    /// The regularized lower incomplete gamma function P(a, x), of floats.
+    Igamma,
+    /// The upper one, 1 - P(a, x), of floats.
+    Igammac,
+    /// The derivative of [`Binary::Igamma`] by its second argument.
+    IgammaSlope,
+    /// The greatest common divisor, of integers.
+    Gcd,
+    /// The least common multiple, of integers.
+    Lcm,
+    /// For integers; 0 for counts that are negative or as large as the width.
+    ShiftLeft,
+    /// For integers; the sign alone is left for counts that are negative or as large as the width.
+    ShiftRight,
     /// For bools and integers, bit by bit.
     And,
     Or,
@@ -197,6 +241,20 @@ pub enum Binary {
     GeluGrad(Gelu),
     /// The gradient of an activation from that of its result and its input.
     ActivationGrad(Activation),
+}
+
+/// An elementwise function of three arrays of one dtype and shape, with a result of that dtype; see
+/// [`Backend::ternary`].
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Ternary {
+    /// a + value b c, of numbers.
+    Addcmul(Scalar),
+    /// a + value b / c, of floats.
+    Addcdiv(f64),
+    /// a + c (b - a), of floats.
+    Lerp,
+    /// a moved into b..=c, of numbers: the smaller of c and the larger of a and b; NaN wins.
+    Clamp,
 }
 
 /// An elementwise comparison of two arrays of one dtype and shape, with a bool result.
@@ -355,7 +413,7 @@ pub trait Backend: Send + Sync + Debug {
     fn cast(&self, x: &Array, dtype: DType) -> Array;
 
     /// A new array of this shape and dtype, filled with one value.
-    fn fill(&self, shape: &[usize], dtype: DType, value: crate::Scalar) -> Array;
+    fn fill(&self, shape: &[usize], dtype: DType, value: Scalar) -> Array;
 
     /// An elementwise function of a compute-type array.
     fn unary(&self, op: Unary, x: &Array) -> Array;
@@ -466,6 +524,22 @@ pub trait Backend: Send + Sync + Debug {
     /// `a = op(a, b)` for compute-type arrays of one shape, in place where nobody else holds the elements of `a`.
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
         *a = self.binary(op, a, b);
+    }
+
+    /// An elementwise function of three compute-type arrays of one shape.
+    fn ternary(&self, op: Ternary, a: &Array, b: &Array, c: &Array) -> Array {
+        let number = |value: Scalar| self.fill(&[], a.dtype(), value);
+        match op {
+            Ternary::Addcmul(value) => a.add(&b.mul(c).mul(&number(value))),
+            Ternary::Addcdiv(value) => a.add(&b.scale(value).div(c)),
+            Ternary::Lerp => {
+                let step = b.sub(a);
+                // From the nearer end, so that both ends are met exactly.
+                let far = b.sub(&step.mul(&number(Scalar::Float(1.0)).sub(c)));
+                c.abs().lt(&number(Scalar::Float(0.5))).where_(&a.add(&step.mul(c)), &far)
+            }
+            Ternary::Clamp => a.maximum(b).minimum(c),
+        }
     }
 
     /// `x W^T + b`: `[N, in] x [out, in] + [out] -> [N, out]`, and a relu behind it if wanted.

@@ -98,9 +98,31 @@ impl DType {
         }
     }
 
+    /// 0 for bools, 1 for integers, 2 for floats: what holds a kind holds those before it.
+    pub const fn kind(self) -> u8 {
+        match self {
+            DType::Bool => 0,
+            dtype if dtype.is_int() => 1,
+            _ => 2,
+        }
+    }
+
+    /// The least and the greatest value of an integer type.
+    pub const fn int_range(self) -> Option<(i64, i64)> {
+        match self {
+            DType::I64 => Some((i64::MIN, i64::MAX)),
+            DType::I32 => Some((i32::MIN as i64, i32::MAX as i64)),
+            DType::I16 => Some((i16::MIN as i64, i16::MAX as i64)),
+            DType::I8 => Some((i8::MIN as i64, i8::MAX as i64)),
+            DType::U8 => Some((0, u8::MAX as i64)),
+            _ => None,
+        }
+    }
+
     /// The dtype of an operation on two dtypes, by PyTorch's promotion rules: a float beats an
     /// integer, an integer beats a bool, the wider of a kind wins, and `u8` with a signed type
-    /// gives the next signed type that holds both.
+    /// gives the next signed type that holds both. Arrays without dims count less: see
+    /// [`Array::result_dtype`](crate::Array::result_dtype).
     ///
     /// ```
     /// use rushlight_array::DType;
@@ -113,8 +135,7 @@ impl DType {
         if self == other {
             return self;
         }
-        let kind = |d: DType| if d.is_float() { 2 } else { i32::from(d.is_int()) };
-        match kind(self).cmp(&kind(other)) {
+        match self.kind().cmp(&other.kind()) {
             std::cmp::Ordering::Greater => return self,
             std::cmp::Ordering::Less => return other,
             std::cmp::Ordering::Equal => {}

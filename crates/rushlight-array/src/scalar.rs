@@ -33,6 +33,15 @@ impl Scalar {
         }
     }
 
+    /// The dtype of a tensor of this number alone: `f32`, `i64` or `bool`.
+    pub fn dtype(self) -> DType {
+        match self {
+            Scalar::Float(_) => DType::F32,
+            Scalar::Int(_) => DType::I64,
+            Scalar::Bool(_) => DType::Bool,
+        }
+    }
+
     /// The dtype of an operation between an array of `dtype` and this scalar.
     pub fn promote(self, dtype: DType) -> DType {
         match self {

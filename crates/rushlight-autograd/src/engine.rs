@@ -183,7 +183,10 @@ impl Run<'_> {
         };
         node.op.backward(&Saved { node, arrays: &arrays }, &grad, &mut give);
         if give.without_rule {
-            fail!("{name}: this operation has no backward rule; detach its inputs or implement Op::backward");
+            fail!(
+                "{name}: this operation has no backward rule, so it cannot be differentiated; \
+                 detach its inputs or implement Op::backward"
+            );
         }
         for (i, input) in node.inputs.iter().enumerate() {
             let Some(edge) = input.edge.as_ref().filter(|_| give.needs(i)) else { continue };

@@ -33,7 +33,9 @@ pub mod table;
 mod tensor;
 
 pub use create::{
-    arange, eye, full, linspace, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,
+    TensorOptions, arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace,
+    linspace_with, logspace, logspace_with, ones, ones_with, rand, randint, randn, randperm, tensor,
+    tensor_as, zeros, zeros_with,
 };
 pub use engine::{GradOptions, grad, grad_with};
 pub use gradcheck::{Gradcheck, gradcheck, gradgradcheck};

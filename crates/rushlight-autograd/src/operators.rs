@@ -1,13 +1,18 @@
-//! `+ - * /` and unary minus between tensors, references to them, and numbers.
+//! `+ - * / %`, unary minus and the operators on bits between tensors, references to them, and numbers.
 //!
-//! Numbers are `f64` or `i64` alone: with one float type the compiler knows what `x * 2.0 * y` means.
+//! Numbers are `f64` or `i64` alone: with one float type the compiler knows what `x * 2.0 * y` means. `%` is Python's, as
+//! in PyTorch: its result has the sign of the second operand.
 
 use crate::mode::is_grad_enabled;
+use crate::ops::Operand;
 use crate::tensor::Tensor;
 use rushlight_array::backend::Binary;
 use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, Scalar, fail};
-use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+use std::ops::{
+    Add, AddAssign, BitAnd, BitOr, BitXor, Div, DivAssign, Mul, MulAssign, Neg, Not, Rem, Shl, Shr, Sub,
+    SubAssign,
+};
 
 /// `a += b` and its kin: `f.set(f - g * lr)` for a leaf cell, a new value for every other tensor.
 macro_rules! assign_operator {
@@ -51,13 +56,51 @@ assign_operator!(SubAssign, sub_assign, -);
 assign_operator!(MulAssign, mul_assign, *);
 assign_operator!(DivAssign, div_assign, /);
 
-/// The tensor out of its place, where the operator cannot refuse: a panic would leave the other one there.
-fn taken(tensor: &mut Tensor, other: &Tensor) -> Tensor {
-    let fits = tensor.dtype().is_float()
+/// A change in place that overwrites the elements if nobody else holds them. The new value, or `None` if it is there
+/// already.
+macro_rules! change_in_place {
+    ($name:ident, $trait:ident, $operator:tt, $scalar:ident) => {
+        #[track_caller]
+        pub(crate) fn $name(tensor: &mut Tensor, other: Operand<'_>) -> Option<Tensor> {
+            match other {
+                Operand::Number(number) => Some(tensor.$scalar(number)),
+                Operand::Tensor(other) if !fits(tensor, other) => Some(&*tensor $operator other),
+                Operand::Tensor(other) if tensor.fixed().is_some() => {
+                    let own = std::mem::replace(tensor, other.clone());
+                    *tensor = own $operator other;
+                    None
+                }
+                Operand::Tensor(other) if !tensor.is(other) && !other.requires_grad() => {
+                    let other = other.array();
+                    tensor.update(|array| {
+                        let own = std::mem::replace(array, other.clone());
+                        *array = own.into_binary(Binary::$trait, &other);
+                    });
+                    None
+                }
+                Operand::Tensor(other) => Some(&*tensor $operator other),
+            }
+        }
+    };
+}
+change_in_place!(add_in_place, Add, +, add_scalar);
+change_in_place!(sub_in_place, Sub, -, sub_scalar);
+change_in_place!(mul_in_place, Mul, *, mul_scalar);
+change_in_place!(div_in_place, Div, /, div_scalar);
+
+/// Whether the operator gives the first tensor's dtype and shape.
+#[track_caller]
+fn fits(tensor: &Tensor, other: &Tensor) -> bool {
+    tensor.dtype().is_float()
         && tensor.dtype() == other.dtype()
         && tensor.shape() == other.shape()
-        && tensor.device() == other.device();
-    if fits { std::mem::replace(tensor, other.clone()) } else { tensor.clone() }
+        && tensor.device() == other.device()
+}
+
+/// The tensor out of its place, where the operator cannot refuse: a panic would leave the other one there.
+#[track_caller]
+fn taken(tensor: &mut Tensor, other: &Tensor) -> Tensor {
+    if fits(tensor, other) { std::mem::replace(tensor, other.clone()) } else { tensor.clone() }
 }
 
 /// The values of a tensor that the operator consumes, if no rule and nobody else will want them, and those of the other
@@ -144,6 +187,69 @@ operator!(Add, +, add, add_scalar, add_scalar);
 operator!(Sub, -, sub, sub_scalar, rsub_scalar);
 operator!(Mul, *, mul, mul_scalar, mul_scalar);
 operator!(Div, /, div, div_scalar, rdiv_scalar);
+
+/// An operator without the reuse of memory: between tensors, and with a number on either side.
+macro_rules! plain_operator {
+    ($trait:ident, $method:ident, $of:ident, $($number:ty),*) => {
+        plain_operator!(@pair $trait, $method, $of, &Tensor, &Tensor);
+        plain_operator!(@pair $trait, $method, $of, &Tensor, Tensor);
+        plain_operator!(@pair $trait, $method, $of, Tensor, &Tensor);
+        plain_operator!(@pair $trait, $method, $of, Tensor, Tensor);
+        $(
+            plain_operator!(@number $trait, $method, $of, &Tensor, $number);
+            plain_operator!(@number $trait, $method, $of, Tensor, $number);
+        )*
+    };
+    (@pair $trait:ident, $method:ident, $of:ident, $left:ty, $right:ty) => {
+        impl $trait<$right> for $left {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $right) -> Tensor {
+                let other: &Tensor = &other;
+                self.$of(other)
+            }
+        }
+    };
+    (@number $trait:ident, $method:ident, $of:ident, $tensor:ty, $number:ty) => {
+        impl $trait<$number> for $tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $number) -> Tensor {
+                self.$of(other)
+            }
+        }
+        impl $trait<$tensor> for $number {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $tensor) -> Tensor {
+                let other: &Tensor = &other;
+                crate::ops::$of(self, other)
+            }
+        }
+    };
+}
+plain_operator!(Rem, rem, remainder, f64, i64);
+plain_operator!(BitAnd, bitand, bitwise_and, i64, bool);
+plain_operator!(BitOr, bitor, bitwise_or, i64, bool);
+plain_operator!(BitXor, bitxor, bitwise_xor, i64, bool);
+plain_operator!(Shl, shl, bitwise_left_shift, i64);
+plain_operator!(Shr, shr, bitwise_right_shift, i64);
+
+impl Not for &Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn not(self) -> Tensor {
+        self.bitwise_not()
+    }
+}
+
+impl Not for Tensor {
+    type Output = Tensor;
+    #[track_caller]
+    fn not(self) -> Tensor {
+        self.bitwise_not()
+    }
+}
 
 impl Neg for &Tensor {
     type Output = Tensor;

@@ -81,7 +81,7 @@ fn elementwise(name: &str, x: &[Tensor]) -> Option<Tensor> {
         "where" => where_(&x[0].gt(0.0), &x[0], &x[1]),
         "matmul" => x[0].matmul(&x[1]),
         "linear" => linear(&x[0], &x[1], Some(&x[2])),
-        power => x[0].powf(power.strip_prefix("powf")?.parse().ok()?),
+        power => x[0].pow(power.strip_prefix("powf")?.parse::<f64>().ok()?),
     })
 }
 

@@ -17,14 +17,18 @@ pub use rushlight_array::{
     num_threads, print_options, set_memory_limit, set_num_threads, set_print_options,
 };
 pub use rushlight_autograd::ops::{
-    DiagEmbedOptions, DiagonalOptions, Indexing, SliceScatterOptions, atleast_1d, atleast_2d, atleast_3d,
+    CloseOptions, DiagEmbedOptions, DiagonalOptions, Indexing, RoundingMode, SliceScatterOptions, atleast_1d,
+    atleast_2d, atleast_3d, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor,
     block_diag, broadcast_tensors, cartesian_prod, cat, channel_shuffle, column_stack, combinations,
-    combinations_with, constant_pad_nd, dstack, hstack, meshgrid, meshgrid_with, pixel_shuffle,
-    pixel_unshuffle, stack, tril_indices, tril_indices_with, triu_indices, triu_indices_with, vstack, where_,
+    combinations_with, constant_pad_nd, dstack, float_power, hstack, meshgrid, meshgrid_with, pixel_shuffle,
+    pixel_unshuffle, pow, remainder, rsub, rsub_with, stack, tril_indices, tril_indices_with, triu_indices,
+    triu_indices_with, vstack, where_, xlogy,
 };
 pub use rushlight_autograd::{
-    GradOptions, Tensor, To, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
-    is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,
+    GradOptions, Tensor, TensorOptions, To, arange, arange_with, empty, empty_with, enable_grad, eye,
+    eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck, is_grad_enabled, linspace,
+    linspace_with, logspace, logspace_with, no_grad, ones, ones_with, rand, randint, randn, randperm, tensor,
+    tensor_as, zeros, zeros_with,
 };
 
 /// Arrays, devices, dtypes and random numbers.

@@ -49,6 +49,12 @@ macro_rules! take {
         }
     )*};
 }
+impl Take for Py {
+    fn take(value: Py) -> Option<Self> {
+        Some(value)
+    }
+}
+
 take! {
     Tensor: Py::Tensor(x) => x;
     bool: Py::Bool(x) => x, Py::Int(x) => x != 0;
@@ -59,12 +65,6 @@ take! {
     String: Py::Str(x) => x;
     DType: Py::DType(x) => x;
     Scalar: Py::Float(x) => Scalar::Float(x), Py::Int(x) => Scalar::Int(x), Py::Bool(x) => Scalar::Bool(x);
-}
-
-impl Take for Py {
-    fn take(value: Py) -> Option<Self> {
-        Some(value)
-    }
 }
 
 impl<T: Take> Take for Option<T> {

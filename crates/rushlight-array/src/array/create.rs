@@ -74,6 +74,20 @@ impl Array {
     #[track_caller]
     pub fn arange(start: impl Into<Scalar>, end: impl Into<Scalar>, step: impl Into<Scalar>) -> Array {
         let (start, end, step) = (start.into(), end.into(), step.into());
+        let is_float = [start, end, step].iter().any(|x| matches!(x, Scalar::Float(_)));
+        Array::arange_as(start, end, step, if is_float { DType::F32 } else { DType::I64 })
+    }
+
+    /// [`Array::arange`] of a dtype of your choice. In an integer type `start` and `step` are cut to integers, as in
+    /// PyTorch.
+    ///
+    /// # Panics
+    /// As [`Array::arange`]; if the dtype is bool.
+    #[track_caller]
+    pub fn arange_as(start: Scalar, end: Scalar, step: Scalar, dtype: DType) -> Array {
+        if dtype == DType::Bool {
+            fail!("arange: not defined for bool; use DType::I64 and compare");
+        }
         let span = end.to_f64() - start.to_f64();
         let finite = span.is_finite() && step.to_f64().is_finite();
         if step.to_f64() == 0.0 || span * step.to_f64() < 0.0 || !finite {
@@ -84,21 +98,46 @@ impl Array {
                 end.to_f64()
             );
         }
-        let len = (span / step.to_f64()).ceil() as usize;
-        match (start, end, step) {
-            (Scalar::Int(a), Scalar::Int(_), Scalar::Int(s)) => {
-                Array::from_vec((0..len as i64).map(|i| a + i * s).collect::<Vec<i64>>(), len)
+        // Whole numbers are counted exactly.
+        let count = match (start, end, step) {
+            (Scalar::Float(_), _, _) | (_, Scalar::Float(_), _) | (_, _, Scalar::Float(_)) => {
+                (span / step.to_f64()).ceil()
             }
-            _ => {
-                let (a, s) = (start.to_f64(), step.to_f64());
-                Array::from_vec((0..len).map(|i| (a + i as f64 * s) as f32).collect::<Vec<f32>>(), len)
+            (start, end, step) => {
+                let (span, step) =
+                    (i128::from(end.to_i64()) - i128::from(start.to_i64()), i128::from(step.to_i64()));
+                ((span + step - step.signum()) / step) as f64
             }
+        };
+        if count >= isize::MAX as f64 {
+            fail!("arange: {count:e} elements are more than can be counted; use a larger step");
         }
+        let len = Shape::from(count as usize);
+        len.check_bytes("arange", DType::F64);
+        if dtype.is_float() {
+            let (start, step) = (start.to_f64(), step.to_f64());
+            return Array::build(len, |out: &mut [f64]| {
+                out.iter_mut().enumerate().for_each(|(i, o)| *o = start + i as f64 * step);
+            })
+            .cast(dtype);
+        }
+        let (start, step) = (start.to_i64(), step.to_i64());
+        Array::build(len, |out: &mut [i64]| {
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(i, o)| *o = start.wrapping_add((i as i64).wrapping_mul(step)));
+        })
+        .cast(dtype)
     }
 
     /// `steps` values from `start` to `end`, both included, evenly spaced; computed from both ends
     /// inwards, as PyTorch does.
+    ///
+    /// In an integer type the ends, and then the values, are cut to integers.
+    #[track_caller]
     pub fn linspace(start: f64, end: f64, steps: usize, dtype: DType) -> Array {
+        Shape::from(steps).check_bytes("linspace", DType::F64);
+        let [start, end] = [start, end].map(|x| if dtype.is_int() { x.trunc() } else { x });
         let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
         let value = |i: usize| match i < steps / 2 || steps == 1 {
             true => start + step * i as f64,
@@ -108,9 +147,18 @@ impl Array {
     }
 
     /// An identity matrix: ones where row and column are equal.
+    ///
+    /// # Panics
+    /// If the matrix needs more than `isize::MAX` bytes.
+    #[track_caller]
     pub fn eye(rows: usize, columns: usize, dtype: DType) -> Array {
-        let on = |i: usize| i / columns.max(1) == i % columns.max(1);
-        Array::from_vec((0..rows * columns).map(on).collect::<Vec<bool>>(), [rows, columns]).cast(dtype)
+        let shape = Shape::from([rows, columns]);
+        shape.check_bytes("eye", dtype);
+        Array::build(shape, |out: &mut [bool]| {
+            out.fill(false);
+            out.iter_mut().step_by(columns + 1).take(rows.min(columns)).for_each(|one| *one = true);
+        })
+        .cast(dtype)
     }
 
     /// Values drawn evenly from `[low, high)`; `F32` or `F64` are drawn as such, other floats as `F32`.

@@ -1,6 +1,7 @@
 //! The array itself: a view of a storage, and how its elements are reached. The operations stand in
 //! files by kind beside this one.
 
+mod binary;
 mod create;
 mod elementwise;
 mod fused;

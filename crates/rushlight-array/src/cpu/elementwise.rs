@@ -1,12 +1,9 @@
-//! Elementwise kernels: one generic loop for one, two and three operands, casts, and the table of functions of two.
+//! Elementwise kernels: one generic loop for one, two and three operands, and casts.
 
-use super::activation;
-use super::float::Float;
 use super::simd;
 use super::threads::for_each_slice;
 use super::walk::{Tile, Walk};
 use crate::array::Array;
-use crate::backend::{Binary, Compare, Gelu};
 use crate::dtype::{DType, Element};
 use crate::shape::Shape;
 use half::{bf16, f16};
@@ -45,7 +42,7 @@ type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Til
 /// [`simd::vectorized`] for kernels that read or write floats. Those of integers and bools are bound by memory, and to
 /// compile them once for each instruction set would be a good part of the build.
 #[inline(always)]
-fn vectorized<A: Element, O: Element>(kernel: impl FnOnce()) {
+pub(super) fn vectorized<A: Element, O: Element>(kernel: impl FnOnce()) {
     if const { A::DTYPE.is_float() || O::DTYPE.is_float() } { simd::vectorized(kernel) } else { kernel() }
 }
 
@@ -72,51 +69,6 @@ pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) 
                         [step] => {
                             for (i, o) in out.iter_mut().enumerate() {
                                 *o = f(x[(at + i as isize * step) as usize]);
-                            }
-                        }
-                    }
-                }
-            },
-        );
-    })
-}
-
-/// `f` of every pair of elements of two arrays of one shape; see [`map`].
-#[inline(always)]
-pub(crate) fn zip<A: Element, B: Element, O: Element>(
-    a: &Array,
-    b: &Array,
-    cost: usize,
-    f: impl Fn(A, B) -> O + Sync + Copy,
-) -> Array {
-    for_each_tile(a.shape(), [a, b], a.host(), b.host(), cost, &|out: &mut [O], x: &[A], y: &[B], tile| {
-        vectorized::<A, O>(
-            #[inline(always)]
-            move || {
-                // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
-                let f = f;
-                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                    let at = |k: usize| (tile.at[k] as isize + i as isize * tile.outer[k]) as usize;
-                    let (i, j) = (at(0), at(1));
-                    match tile.inner {
-                        // The usual steps get loops that compilers turn into vector code.
-                        [1, 1] => {
-                            let (x, y) = (&x[i..][..tile.len], &y[j..][..tile.len]);
-                            for ((o, &a), &b) in out.iter_mut().zip(x).zip(y) {
-                                *o = f(a, b);
-                            }
-                        }
-                        [1, 0] => {
-                            let b = y[j];
-                            for (o, &a) in out.iter_mut().zip(&x[i..][..tile.len]) {
-                                *o = f(a, b);
-                            }
-                        }
-                        [p, q] => {
-                            let (mut i, mut j) = (i as isize, j as isize);
-                            for o in out {
-                                *o = f(x[i as usize], y[j as usize]);
-                                (i, j) = (i + p, j + q);
                             }
                         }
                     }
@@ -161,33 +113,6 @@ fn for_each_tile<A: Element, B: Element, O: Element, const N: usize>(
     })
 }
 
-/// `a` where the condition holds, else `b`.
-pub(crate) fn select<T: Element>(condition: &Array, a: &Array, b: &Array) -> Array {
-    let (c, x, y) = (condition.host::<bool>(), a.host::<T>(), b.host::<T>());
-    for_each_tile(a.shape(), [condition, a, b], x, y, 2, &|out: &mut [T], x: &[T], y: &[T], tile| {
-        vectorized::<T, T>(
-            #[inline(always)]
-            || {
-                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                    let at = |k: usize| tile.at[k] as isize + i as isize * tile.outer[k];
-                    let ([mut i, mut j, mut k], [p, q, r]) = ([at(0), at(1), at(2)], tile.inner);
-                    if [p, q, r] == [1, 1, 1] {
-                        let (c, x) = (&c[i as usize..][..tile.len], &x[j as usize..][..tile.len]);
-                        for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(x).zip(&y[k as usize..]) {
-                            *o = if c { x } else { y };
-                        }
-                        continue;
-                    }
-                    for o in out {
-                        *o = if c[i as usize] { x[j as usize] } else { y[k as usize] };
-                        (i, j, k) = (i + p, j + q, k + r);
-                    }
-                }
-            },
-        );
-    })
-}
-
 /// [`map`] with a closure that is inlined into the loop, which vector code needs.
 macro_rules! map {
     ($x:expr, $cost:expr, |$v:tt: $t:ty| $body:expr) => {
@@ -201,19 +126,6 @@ macro_rules! map {
 }
 // The function and the macro: other files take both under one name.
 pub(super) use map as map_elements;
-
-/// As [`map!`], for [`zip`].
-macro_rules! zip {
-    ($a:expr, $b:expr, $cost:expr, |$v:tt, $w:tt: $t:ty| $body:expr) => {
-        zip(
-            $a,
-            $b,
-            $cost,
-            #[inline(always)]
-            move |$v: $t, $w: $t| $body,
-        )
-    };
-}
 
 /// The array in row-major order, in a block of its own.
 pub(crate) fn copy<T: Element>(x: &Array) -> Array {
@@ -266,125 +178,5 @@ fn convert<A: Element, O: Element>(x: &Array) -> Array {
         map!(x, 2, |a: A| O::from_f64(a.to_f64()))
     } else {
         map!(x, 1, |a: A| O::from_i64(a.to_i64()))
-    }
-}
-
-fn float_binary<T: Float>(op: Binary, a: &Array, b: &Array) -> Array {
-    match op {
-        Binary::Add => zip!(a, b, 1, |x, y: T| x + y),
-        Binary::Sub => zip!(a, b, 1, |x, y: T| x - y),
-        Binary::Mul => zip!(a, b, 1, |x, y: T| x * y),
-        Binary::Div => zip!(a, b, 2, |x, y: T| x / y),
-        Binary::Pow => zip!(a, b, 32, |x, y: T| x.powf(y)),
-        Binary::Maximum => zip!(a, b, 1, |x, y: T| if x > y || x.is_nan() { x } else { y }),
-        Binary::Minimum => zip!(a, b, 1, |x, y: T| if x < y || x.is_nan() { x } else { y }),
-        Binary::ReluGrad => zip!(a, b, 1, |g, y: T| if y <= T::ZERO { T::ZERO } else { g }),
-        Binary::SigmoidGrad => zip!(a, b, 1, |g, y: T| g * y * (T::ONE - y)),
-        Binary::TanhGrad => zip!(a, b, 1, |g, y: T| g * (T::ONE - y * y)),
-        Binary::GeluGrad(Gelu::Exact) => zip!(a, b, 10, |g, x: T| g * x.gelu_slope()),
-        Binary::GeluGrad(Gelu::Tanh) => zip!(a, b, 10, |g, x: T| g * x.gelu_tanh_slope()),
-        Binary::ActivationGrad(kind) => activation::grad::<T>(kind, a, b),
-        op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
-    }
-}
-
-/// x^y by squaring, wrapping; a negative power is the reciprocal cut towards zero.
-fn integer_power(x: i64, y: i64) -> i64 {
-    match (x, u64::try_from(y)) {
-        (1, _) => 1,
-        (-1, _) => 1 - 2 * (y & 1),
-        (_, Err(_)) => 0,
-        (_, Ok(mut rest)) => {
-            let (mut base, mut power) = (x, 1i64);
-            while rest > 0 {
-                if rest & 1 == 1 {
-                    power = power.wrapping_mul(base);
-                }
-                base = base.wrapping_mul(base);
-                rest >>= 1;
-            }
-            power
-        }
-    }
-}
-
-fn binary_i64(op: Binary, a: &Array, b: &Array) -> Array {
-    match op {
-        Binary::Add => zip!(a, b, 1, |x, y: i64| x.wrapping_add(y)),
-        Binary::Sub => zip!(a, b, 1, |x, y: i64| x.wrapping_sub(y)),
-        Binary::Mul => zip!(a, b, 1, |x, y: i64| x.wrapping_mul(y)),
-        Binary::Div => zip!(a, b, 8, |x, y: i64| if y == 0 { 0 } else { x.wrapping_div(y) }),
-        Binary::Pow => zip!(a, b, 16, |x, y: i64| integer_power(x, y)),
-        Binary::Maximum => zip!(a, b, 1, |x, y: i64| x.max(y)),
-        Binary::Minimum => zip!(a, b, 1, |x, y: i64| x.min(y)),
-        Binary::And => zip!(a, b, 1, |x, y: i64| x & y),
-        Binary::Or => zip!(a, b, 1, |x, y: i64| x | y),
-        Binary::Xor => zip!(a, b, 1, |x, y: i64| x ^ y),
-        op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
-    }
-}
-
-fn binary_bool(op: Binary, a: &Array, b: &Array) -> Array {
-    match op {
-        Binary::Add | Binary::Or | Binary::Maximum => zip!(a, b, 1, |x, y: bool| x | y),
-        Binary::Mul | Binary::And | Binary::Minimum => zip!(a, b, 1, |x, y: bool| x & y),
-        Binary::Xor => zip!(a, b, 1, |x, y: bool| x ^ y),
-        Binary::Pow => zip!(a, b, 1, |x, y: bool| x | !y),
-        op => panic!("{op:?} is not defined on bools; arrays cast before they ask for it"),
-    }
-}
-
-pub(crate) fn binary(op: Binary, a: &Array, b: &Array) -> Array {
-    match a.dtype() {
-        DType::F32 => float_binary::<f32>(op, a, b),
-        DType::F64 => float_binary::<f64>(op, a, b),
-        DType::I64 => binary_i64(op, a, b),
-        _ => binary_bool(op, a, b),
-    }
-}
-
-pub(crate) fn compare(op: Compare, a: &Array, b: &Array) -> Array {
-    fn of<T: Element>(op: Compare, a: &Array, b: &Array) -> Array {
-        match op {
-            Compare::Eq => zip!(a, b, 1, |x, y: T| x == y),
-            Compare::Ne => zip!(a, b, 1, |x, y: T| x != y),
-            Compare::Lt => zip!(a, b, 1, |x, y: T| x < y),
-            Compare::Le => zip!(a, b, 1, |x, y: T| x <= y),
-            Compare::Gt => zip!(a, b, 1, |x, y: T| x > y),
-            Compare::Ge => zip!(a, b, 1, |x, y: T| x >= y),
-        }
-    }
-    match a.dtype() {
-        DType::F32 => of::<f32>(op, a, b),
-        DType::F64 => of::<f64>(op, a, b),
-        DType::I64 => of::<i64>(op, a, b),
-        _ => of::<bool>(op, a, b),
-    }
-}
-
-/// `a = op(a, b)` in the place of `a`, if nobody else holds it and both lie without gaps; whether it was done.
-pub(crate) fn assign(op: Binary, a: &mut Array, b: &Array) -> bool {
-    fn of<T: Float>(op: Binary, a: &mut Array, b: &Array) -> bool {
-        let Some(b) = b.as_slice::<T>() else { return false };
-        let Some(out) = a.as_mut_slice::<T>() else { return false };
-        for_each_slice(out, CHUNK, 1, &|start, out| {
-            let b = &b[start..][..out.len()];
-            simd::vectorized(
-                #[inline(always)]
-                || match op {
-                    Binary::Add => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o + b),
-                    Binary::Sub => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o - b),
-                    Binary::Mul => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o * b),
-                    _ => out.iter_mut().zip(b).for_each(|(o, &b)| *o = *o / b),
-                },
-            );
-        });
-        true
-    }
-    let known = matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::Div);
-    match a.dtype() {
-        DType::F32 if known => of::<f32>(op, a, b),
-        DType::F64 if known => of::<f64>(op, a, b),
-        _ => false,
     }
 }

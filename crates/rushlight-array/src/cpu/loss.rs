@@ -1,7 +1,7 @@
 //! Losses of pairs of numbers, and their slopes: one pass each.
 
+use super::binary::zip;
 use super::contiguous;
-use super::elementwise::zip;
 use super::float::Float;
 use super::simd::vectorized;
 use super::softmax::{slice, with_float};

@@ -2,6 +2,7 @@
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
 mod activation;
+mod binary;
 mod ctc;
 mod elementwise;
 mod float;
@@ -10,6 +11,7 @@ mod float;
     reason = "kernels in registers of vectors, and those of the gemm crates, take raw pointers"
 )]
 mod gemm;
+mod igamma;
 mod index;
 mod loss;
 mod mask;
@@ -18,10 +20,12 @@ mod math;
 pub(crate) mod memory;
 mod norm;
 mod optimize;
+mod pairs;
 mod place;
 mod reduce;
 mod region;
 mod rows;
+mod runs;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
 pub(crate) mod simd;
 mod softmax;
@@ -36,7 +40,7 @@ mod walk;
 use crate::array::Array;
 use crate::backend::{
     AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, PairLoss, Reduce, Scatter, SgdStep,
-    Unary,
+    Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -159,17 +163,17 @@ impl Backend for Cpu {
 
     fn binary(&self, op: Binary, a: &Array, b: &Array) -> Array {
         let _span = kernel(kernels::binary(op), || kernels::traffic(&[a, b, a]));
-        elementwise::binary(op, a, b)
+        binary::binary(op, a, b)
     }
 
     fn compare(&self, op: Compare, a: &Array, b: &Array) -> Array {
         let _span = kernel(kernels::compare(op), || kernels::traffic(&[a, b]));
-        elementwise::compare(op, a, b)
+        binary::compare(op, a, b)
     }
 
     fn select(&self, condition: &Array, a: &Array, b: &Array) -> Array {
         let _span = kernel("where", || kernels::traffic(&[condition, a, b, a]));
-        with_dtype!(a.dtype(), T => elementwise::select::<T>(condition, a, b))
+        with_dtype!(a.dtype(), T => binary::select::<T>(condition, a, b))
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
@@ -253,14 +257,19 @@ impl Backend for Cpu {
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
         let _span = kernel(kernels::binary(op), || kernels::traffic(&[b, b, b]));
-        if !elementwise::assign(op, a, b) {
-            *a = elementwise::binary(op, a, b);
+        if !binary::assign(op, a, b) {
+            *a = binary::binary(op, a, b);
         }
     }
 
     fn frexp(&self, x: &Array) -> (Array, Array) {
         let _span = kernel("frexp", || kernels::traffic(&[x, x, x]));
         unary::frexp(x)
+    }
+
+    fn ternary(&self, op: Ternary, a: &Array, b: &Array, c: &Array) -> Array {
+        let _span = kernel(kernels::ternary(op), || kernels::traffic(&[a, b, c, a]));
+        binary::ternary(op, a, b, c)
     }
 
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {

@@ -2,7 +2,7 @@
 
 use super::Work;
 use crate::array::Array;
-use crate::backend::{ArgReduce, Binary, Compare, Reduce, Scatter, Unary};
+use crate::backend::{ArgReduce, Binary, Compare, Reduce, Scatter, Ternary, Unary};
 use crate::dtype::DType;
 
 pub(crate) fn unary(op: Unary) -> &'static str {
@@ -68,9 +68,29 @@ pub(crate) fn binary(op: Binary) -> &'static str {
         Binary::Sub => "sub",
         Binary::Mul => "mul",
         Binary::Div => "div",
+        Binary::TruncDivide => "trunc_divide",
+        Binary::FloorDivide => "floor_divide",
+        Binary::Fmod => "fmod",
+        Binary::Remainder => "remainder",
         Binary::Pow => "pow",
         Binary::Maximum => "maximum",
         Binary::Minimum => "minimum",
+        Binary::Fmax => "fmax",
+        Binary::Fmin => "fmin",
+        Binary::Atan2 => "atan2",
+        Binary::Hypot => "hypot",
+        Binary::Copysign => "copysign",
+        Binary::Xlogy => "xlogy",
+        Binary::Logaddexp => "logaddexp",
+        Binary::Logaddexp2 => "logaddexp2",
+        Binary::Heaviside => "heaviside",
+        Binary::Igamma => "igamma",
+        Binary::Igammac => "igammac",
+        Binary::IgammaSlope => "igamma_slope",
+        Binary::Gcd => "gcd",
+        Binary::Lcm => "lcm",
+        Binary::ShiftLeft => "shift_left",
+        Binary::ShiftRight => "shift_right",
         Binary::And => "and",
         Binary::Or => "or",
         Binary::Xor => "xor",
@@ -79,6 +99,15 @@ pub(crate) fn binary(op: Binary) -> &'static str {
         Binary::TanhGrad => "tanh_grad",
         Binary::GeluGrad(_) => "gelu_grad",
         Binary::ActivationGrad(_) => "activation_grad",
+    }
+}
+
+pub(crate) fn ternary(op: Ternary) -> &'static str {
+    match op {
+        Ternary::Addcmul(_) => "addcmul",
+        Ternary::Addcdiv(_) => "addcdiv",
+        Ternary::Lerp => "lerp",
+        Ternary::Clamp => "clamp",
     }
 }
 

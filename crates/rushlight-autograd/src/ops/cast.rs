@@ -5,13 +5,15 @@ use crate::table::{Domain, OpInfo, Sample};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Device};
 
-/// What [`Tensor::to`] takes: a dtype or a device.
+/// What [`Tensor::to`] takes: a dtype, a device, both, or a tensor that has both.
 #[derive(Clone, Debug)]
 pub enum To {
     /// Cast to this dtype.
     DType(DType),
     /// Move to this device.
     Device(Device),
+    /// Move to this device and cast to this dtype.
+    Both(Device, DType),
 }
 
 impl From<DType> for To {
@@ -32,6 +34,18 @@ impl From<&Device> for To {
     }
 }
 
+impl From<(&Device, DType)> for To {
+    fn from((device, dtype): (&Device, DType)) -> To {
+        To::Both(device.clone(), dtype)
+    }
+}
+
+impl From<&Tensor> for To {
+    fn from(like: &Tensor) -> To {
+        To::Both(like.device(), like.dtype())
+    }
+}
+
 /// Another dtype or device.
 #[derive(Debug)]
 struct Cast(To);
@@ -44,6 +58,7 @@ impl Op for Cast {
         match std::mem::replace(&mut self.0, To::Device(inputs[0].device().clone())) {
             To::DType(dtype) => inputs[0].cast(dtype),
             To::Device(device) => inputs[0].to_device(&device),
+            To::Both(device, dtype) => inputs[0].to_device(&device).cast(dtype),
         }
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
@@ -57,12 +72,17 @@ impl Op for Cast {
 }
 
 impl Tensor {
-    /// Another dtype or device: PyTorch's `x.to(torch.float64)`, `x.to("cuda")`. The tensor itself if it has
-    /// that dtype or is there already.
+    /// Another dtype or device, or those of another tensor: PyTorch's `x.to(torch.float64)`, `x.to("cuda")`, `x.to(y)`.
+    /// The tensor itself if it has that dtype and is there already.
+    ///
+    /// Casts truncate floats towards zero and wrap integers, as in PyTorch. A float that an integer type has no place for
+    /// becomes the nearest one that fits an `i64`, cut to the type (NaN becomes 0); in PyTorch it is undefined.
     ///
     /// ```
     /// use rushlight_autograd::{array::DType, tensor};
-    /// assert_eq!(tensor([1, 2]).to(DType::F32).dtype(), DType::F32);
+    /// let x = tensor([1, 2]);
+    /// assert_eq!(x.to(DType::F32).dtype(), DType::F32);
+    /// assert_eq!(tensor([1.5]).to(&x).to_vec::<i64>(), [1]);
     /// ```
     #[track_caller]
     pub fn to(&self, to: impl Into<To>) -> Tensor {
@@ -70,12 +90,51 @@ impl Tensor {
         let here = match &to {
             To::DType(dtype) => self.dtype() == *dtype,
             To::Device(device) => self.device() == *device,
+            To::Both(device, dtype) => self.device() == *device && self.dtype() == *dtype,
         };
         if here { self.clone() } else { Tensor::apply(Cast(to), &[self]) }
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Cast", "to", "torch.Tensor.to", |draw| {
+/// Casts by PyTorch's names of dtypes.
+macro_rules! casts {
+    ($($name:ident $dtype:ident $torch:literal;)*) => {
+        impl Tensor {
+            $(
+                #[doc = concat!("A cast to `", $torch, "`; see [`Tensor::to`].")]
+                #[track_caller]
+                pub fn $name(&self) -> Tensor {
+                    self.to(DType::$dtype)
+                }
+            )*
+        }
+
+        const CASTS: &[OpInfo] = &[$(
+            OpInfo::composed(stringify!($name), concat!("torch.Tensor.", stringify!($name)), |draw| {
+                let shape = draw.shape(0, 2);
+                // Of a constant: the rounding would spoil finite differences.
+                let constant = draw.constant(&shape, Domain::Any);
+                Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| constant.$name().to(DType::F64) * &x[0])
+            }),
+        )*];
+    };
+}
+casts! {
+    float F32 "float32";
+    double F64 "float64";
+    half F16 "float16";
+    bfloat16 BF16 "bfloat16";
+    long I64 "int64";
+    int I32 "int32";
+    short I16 "int16";
+    char I8 "int8";
+    byte U8 "uint8";
+    bool Bool "bool";
+}
+
+pub(crate) const TABLES: [&[OpInfo]; 2] = [TABLE, CASTS];
+
+const TABLE: &[OpInfo] = &[OpInfo::op("Cast", "to", "torch.Tensor.to", |draw| {
     let shape = draw.shape(0, 2);
     // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
     Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {

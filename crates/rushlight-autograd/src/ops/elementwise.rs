@@ -1,16 +1,15 @@
-//! Elementwise functions of two or three tensors, which broadcast, and of a tensor and a number.
+//! What the elementwise operations of two and three tensors share, and `where`.
 
-use super::unary::{Offset, Rsub, Scale};
-use crate::op::{Gradients, Op, Saved, Saves};
+use crate::op::{Gradients, Op, Saved};
 use crate::ops::{Operand, where_};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, Scalar};
+use rushlight_array::Array;
 
-/// Defines an operation of two tensors: its type, its rule and its method. The rule's gradients have the
-/// broadcast shape; the engine sums them down.
-macro_rules! binary_op {
-    ($Op:ident, $name:ident, $grad_fn:literal, $saves:ident, ($a_domain:ident, $b_domain:ident), $(#[$doc:meta])*
+/// Defines an operation of two tensors: its type and its rule. The rule's gradients have the broadcast shape; the engine
+/// sums them down.
+macro_rules! binary_rule_op {
+    ($Op:ident, $name:ident = $forward:ident, $grad_fn:literal, $saves:ident,
      |$saved:ident, $grad:ident| $to_a:expr, $to_b:expr) => {
         #[derive(Debug)]
         struct $Op;
@@ -21,7 +20,7 @@ macro_rules! binary_op {
             }
             #[track_caller]
             fn forward(&mut self, inputs: &[&Array]) -> Array {
-                inputs[0].$name(inputs[1])
+                inputs[0].$forward(inputs[1])
             }
             fn saves(&self) -> Saves {
                 Saves::$saves
@@ -34,81 +33,121 @@ macro_rules! binary_op {
                 $grad_fn.to_string()
             }
         }
+    };
+}
+pub(crate) use binary_rule_op;
+
+/// As [`binary_rule_op!`], with the test data.
+macro_rules! binary_op {
+    ($Op:ident, $name:ident = $forward:ident, $grad_fn:literal, $saves:ident, ($a_domain:ident, $b_domain:ident),
+     |$saved:ident, $grad:ident| $to_a:expr, $to_b:expr) => {
+        crate::ops::elementwise::binary_rule_op!(
+            $Op,
+            $name = $forward,
+            $grad_fn,
+            $saves,
+            |$saved, $grad| $to_a,
+            $to_b
+        );
 
         impl $Op {
-            const INFO: OpInfo = OpInfo::op(stringify!($Op), stringify!($name), concat!("torch.", stringify!($name)), |draw| {
-                    if draw.below(4) == 3 {
-                        // One tensor in both places: its gradients meet, and everything is a tie.
-                        let shape = draw.shape(0, 2);
-                        return Sample::new(vec![draw.leaf(&shape, Domain::Positive)], |x| x[0].$name(&x[0]));
+            const INFO: OpInfo = OpInfo::op(
+                stringify!($Op),
+                stringify!($name),
+                concat!("torch.", stringify!($name)),
+                |draw| {
+                    match draw.below(5) {
+                        3 => {
+                            // One tensor in both places: its gradients meet, and everything is a tie.
+                            let shape = draw.shape(0, 2);
+                            Sample::new(vec![draw.leaf(&shape, Domain::Positive)], |x| x[0].$name(&x[0]))
+                        }
+                        4 => {
+                            let shape = draw.shape(0, 2);
+                            Sample::new(vec![draw.leaf(&shape, Domain::$a_domain)], |x| x[0].$name(1.37))
+                        }
+                        _ => {
+                            let (a, b) = draw.broadcast_pair();
+                            let inputs =
+                                vec![draw.leaf(&a, Domain::$a_domain), draw.leaf(&b, Domain::$b_domain)];
+                            Sample::new(inputs, |x| x[0].$name(&x[1]))
+                        }
                     }
-                    let (a, b) = draw.broadcast_pair();
-                    let inputs = vec![draw.leaf(&a, Domain::$a_domain), draw.leaf(&b, Domain::$b_domain)];
-                    Sample::new(inputs, |x| x[0].$name(&x[1]))
-                }).rejects(|| {
-                    vec![Reject::new(
-                        concat!(stringify!($name), ": shapes [8, 3] and [8, 4] do not broadcast: axis 1 is 3 and 4"),
-                        || {
-                            floats([8, 3]).$name(&floats([8, 4]));
-                        },
-                    )]
-                });
-        }
-
-        impl Tensor {
-            $(#[$doc])*
-            ///
-            /// Shapes broadcast, dtypes are promoted.
-            ///
-            /// # Panics
-            /// If the shapes do not broadcast or the devices differ.
-            #[track_caller]
-            pub fn $name(&self, other: &Tensor) -> Tensor {
-                Tensor::apply($Op, &[self, other])
-            }
+                },
+            )
+            .rejects(|| {
+                vec![Reject::new(
+                    concat!(
+                        stringify!($forward),
+                        ": shapes [8, 3] and [8, 4] do not broadcast: axis 1 is 3 and 4"
+                    ),
+                    || {
+                        floats([8, 3]).$name(&floats([8, 4]));
+                    },
+                )]
+            });
         }
     };
 }
+pub(crate) use binary_op;
 
-binary_op!(Add, add, "AddBackward0", NOTHING, (Any, Any),
-    /// a + b.
-    |_saved, grad| grad.clone(), grad.clone());
-binary_op!(Sub, sub, "SubBackward0", NOTHING, (Any, Any),
-    /// a - b.
-    |_saved, grad| grad.clone(), -grad);
-binary_op!(Mul, mul, "MulBackward0", INPUTS, (Any, Any),
-    /// a * b, element by element.
-    |saved, grad| grad * saved.input(1), grad * saved.input(0));
-binary_op!(Div, div, "DivBackward0", INPUTS, (Any, NonZero),
-/// a / b, always as floats.
-|saved, grad| grad / saved.input(1), {
-    let b = saved.input(1);
-    // Not a / (b * b), whose square may overflow.
-    -(grad * (saved.input(0) / &b / &b))
-});
-binary_op!(Pow, pow, "PowBackward1", ALL, (Positive, Any),
-/// a to the power of b.
-|saved, grad| {
-    let (a, b) = (saved.input(0), saved.input(1));
-    // b = 0 has slope 0 everywhere, also where a^(b-1) is infinite.
-    where_(&b.eq(0.0), &zero(grad), &(grad * &b * a.pow(&(&b - 1.0))))
-}, {
-    // 0^b is 0 for every positive b: its logarithm must not turn the slope into NaN.
-    let (a, y) = (saved.input(0), saved.output());
-    where_(&a.eq(0.0), &zero(grad), &(grad * &y * a.log()))
-});
-binary_op!(Maximum, maximum, "MaximumBackward0", INPUTS, (Any, Any),
-    /// The larger of a and b; equal ones share the gradient.
-    |saved, grad| share(grad, &saved.input(0), &saved.input(1)),
-    share(grad, &saved.input(1), &saved.input(0)));
-binary_op!(Minimum, minimum, "MinimumBackward0", INPUTS, (Any, Any),
-    /// The smaller of a and b; equal ones share the gradient.
-    |saved, grad| share(grad, &saved.input(1), &saved.input(0)),
-    share(grad, &saved.input(0), &saved.input(1)));
+/// Methods of [`Tensor`] that apply an operation of two tensors.
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident => $op:expr;)*) => {
+        impl Tensor {
+            $(
+                $(#[$doc])*
+                ///
+                /// The operand is a tensor or a number. Shapes broadcast, dtypes are promoted.
+                ///
+                /// # Panics
+                /// If the shapes do not broadcast, the devices differ, or the dtype is not one of those.
+                #[track_caller]
+                pub fn $name<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
+                    Tensor::apply($op, &[self, &other.into().tensor(self)])
+                }
+            )*
+        }
+    };
+}
+pub(crate) use binary_methods;
+
+/// Free functions that take a number on the left, too: `pow(2.0, &x)`. The example is a call and its result.
+macro_rules! number_first {
+    ($($name:ident($a:ident, $b:ident) $example:literal;)*) => {
+        $(
+            #[doc = concat!("[`Tensor::", stringify!($name), "`] with a number in either place.")]
+            ///
+            /// ```
+            #[doc = concat!("use rushlight_autograd::{ops::", stringify!($name), ", tensor};")]
+            #[doc = $example]
+            /// ```
+            ///
+            /// # Panics
+            /// If both are numbers, the shapes do not broadcast, or as the method.
+            #[track_caller]
+            pub fn $name<'a, 'b>($a: impl Into<Operand<'a>>, $b: impl Into<Operand<'b>>) -> Tensor {
+                let ($a, $b) = ($a.into(), $b.into());
+                crate::ops::elementwise::left_operand(stringify!($name), &$a, &$b).$name($b)
+            }
+        )*
+    };
+}
+pub(crate) use number_first;
+
+/// The left operand as a tensor: a number takes its dtype beside the right one.
+#[track_caller]
+pub(crate) fn left_operand(name: &str, a: &Operand<'_>, b: &Operand<'_>) -> Tensor {
+    match (a, b) {
+        (Operand::Tensor(a), _) => Tensor::clone(a),
+        (number, Operand::Tensor(b)) => number.tensor(b).into_owned(),
+        _ => rushlight_array::fail!("{name}: both operands are numbers; one must be a tensor"),
+    }
+}
 
 /// Nothing where a < b, half of the gradient where they are equal, else (also beside NaN) all of it.
-fn share(grad: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
-    where_(&a.lt(b), &zero(grad), &where_(&a.eq(b), &(grad * 0.5), grad))
+pub(crate) fn share(grad: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    where_(&a.lt(b), 0.0, &where_(&a.eq(b), &(grad * 0.5), grad))
 }
 
 /// A zero that broadcasts with a gradient. (A product with 0 would turn infinities into NaN.)
@@ -132,148 +171,40 @@ impl Op for Where {
         self.condition.where_(inputs[0], inputs[1])
     }
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        let zero = zero(grad);
         let condition = Tensor::constant(self.condition.clone());
-        give.to(0, || where_(&condition, grad, &zero));
-        give.to(1, || where_(&condition, &zero, grad));
+        give.to(0, || where_(&condition, grad, 0.0));
+        give.to(1, || where_(&condition, 0.0, grad));
     }
 }
 
-/// Operations with a number, which does not widen the dtype.
 impl Tensor {
-    /// The number as a constant that takes part in an operation with this tensor.
-    fn operand(&self, value: Scalar) -> Tensor {
-        self.array().scalar_operand(value).into()
-    }
-
-    #[track_caller]
-    pub(crate) fn add_scalar(&self, value: Scalar) -> Tensor {
-        match self.dtype().is_float() {
-            true => Tensor::apply(Offset { term: value.to_f64(), name: "add" }, &[self]),
-            false => self.add(&self.operand(value)),
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn sub_scalar(&self, value: Scalar) -> Tensor {
-        match self.dtype().is_float() {
-            true => Tensor::apply(Offset { term: -value.to_f64(), name: "sub" }, &[self]),
-            false => self.sub(&self.operand(value)),
-        }
-    }
-
-    /// value - self.
-    #[track_caller]
-    pub(crate) fn rsub_scalar(&self, value: Scalar) -> Tensor {
-        match self.dtype().is_float() {
-            true => Tensor::apply(Rsub(value), &[self]),
-            false => self.operand(value).sub(self),
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn mul_scalar(&self, value: Scalar) -> Tensor {
-        match self.dtype().is_float() {
-            true => Tensor::apply(Scale(value.to_f64()), &[self]),
-            false => self.mul(&self.operand(value)),
-        }
-    }
-
-    #[track_caller]
-    pub(crate) fn div_scalar(&self, value: Scalar) -> Tensor {
-        self.div(&self.operand(value))
-    }
-
-    /// value / self.
-    #[track_caller]
-    pub(crate) fn rdiv_scalar(&self, value: Scalar) -> Tensor {
-        self.operand(value).div(self)
-    }
-}
-
-macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        ///
-        /// A bool tensor, without a gradient. The operand is a tensor or a number; shapes broadcast.
-        ///
-        /// # Panics
-        /// If the shapes do not broadcast or the devices differ.
-        #[track_caller]
-        pub fn $name<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
-            let a = self.array();
-            let b = other.into().array(&a);
-            a.$name(&b).into()
-        }
-    )*};
-}
-
-/// Comparisons and logic.
-impl Tensor {
-    comparisons! {
-        /// a == b.
-        eq;
-        /// a != b.
-        ne;
-        /// a < b.
-        lt;
-        /// a <= b.
-        le;
-        /// a > b.
-        gt;
-        /// a >= b.
-        ge;
-        /// Whether both are not zero.
-        logical_and;
-        /// Whether either is not zero.
-        logical_or;
-        /// Whether exactly one is not zero.
-        logical_xor;
-    }
-
-    /// Whether x is zero.
-    pub fn logical_not(&self) -> Tensor {
-        self.array().logical_not().into()
-    }
-
-    /// Whether every element is within `atol + rtol * |other|` of the other's.
+    /// This tensor where the condition holds, else `other`: PyTorch's `x.where(condition, other)`; see [`where_`].
     ///
     /// # Panics
-    /// If the shapes do not broadcast or the devices differ.
+    /// As [`where_`].
     #[track_caller]
-    pub fn allclose(&self, other: &Tensor, rtol: f64, atol: f64) -> bool {
-        self.array().allclose(&other.array(), rtol, atol)
-    }
-
-    /// Whether shape and all elements are equal.
-    pub fn equal(&self, other: &Tensor) -> bool {
-        self.shape() == other.shape() && self.array().eq(&other.array()).all().item::<bool>()
+    pub fn where_<'a>(&self, condition: &Tensor, other: impl Into<Operand<'a>>) -> Tensor {
+        where_(condition, self, other)
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
-    Add::INFO,
-    Sub::INFO,
-    Mul::INFO,
-    Div::INFO,
-    Pow::INFO,
-    Maximum::INFO,
-    Minimum::INFO,
-    OpInfo::op("Where", "where_", "torch.where", |draw| {
-        let (a, b) = draw.broadcast_pair();
-        let full = rushlight_array::broadcast_shapes("where", &a, &b);
-        let condition = Tensor::constant(draw.mask(&full));
-        let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
-        Sample::new(inputs, move |x| where_(&condition, &x[0], &x[1]))
-    })
-    .rejects(|| {
-        vec![
-            Reject::new("where: the condition is float32, not bool", || {
-                where_(&floats([2]), &floats([2]), &floats([2]));
-            }),
-            Reject::new("where: shapes [3] and [2] do not broadcast", || {
-                where_(&floats([3]).gt(0.0), &floats([2]), &floats([2]));
-            }),
-        ]
-    }),
-];
+pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Where", "where_", "torch.where", |draw| {
+    let (a, b) = draw.broadcast_pair();
+    let full = rushlight_array::broadcast_shapes("where", &a, &b);
+    let condition = Tensor::constant(draw.mask(&full));
+    let inputs = vec![draw.leaf(&a, Domain::Any), draw.leaf(&b, Domain::Any)];
+    match draw.coin() {
+        true => Sample::new(inputs, move |x| where_(&condition, &x[0], &x[1])),
+        false => Sample::new(inputs, move |x| where_(&condition, &x[0], 0.5) + x[1].where_(&condition, -0.5)),
+    }
+})
+.rejects(|| {
+    vec![
+        Reject::new("where: the condition is float32, not bool", || {
+            where_(&floats([2]), &floats([2]), &floats([2]));
+        }),
+        Reject::new("where: shapes [3] and [2] do not broadcast", || {
+            where_(&floats([3]).gt(0.0), &floats([2]), &floats([2]));
+        }),
+    ]
+})];

@@ -2,8 +2,10 @@
 //! its row of the table.
 
 mod activation;
+mod arithmetic;
 mod arrange;
 pub(crate) mod cast;
+mod comparison;
 mod diagonal;
 mod dropout;
 mod elementwise;
@@ -14,17 +16,23 @@ mod index;
 mod inplace;
 mod join;
 mod layout;
+mod logical;
 mod loss;
 mod matmul;
 mod norm;
 mod operand;
 mod pad;
+mod power;
 mod reduce;
 mod shuffle;
 mod softmax;
+mod special_binary;
+mod ternary;
 mod triangle;
 mod unary;
 
+pub use arithmetic::{RoundingMode, remainder, rsub, rsub_with};
+pub use comparison::CloseOptions;
 pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
 pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
 pub use embedding::{
@@ -42,12 +50,15 @@ pub use layout::expand::broadcast_tensors;
 pub use layout::reshape::{atleast_1d, atleast_2d, atleast_3d};
 pub use layout::slice::{SliceScatterOptions, Start};
 pub use layout::split::Sections;
+pub use logical::{bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use norm::{layer_norm, rms_norm};
 pub use operand::Operand;
 pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
+pub use power::{float_power, pow};
 pub use shuffle::{channel_shuffle, pixel_shuffle, pixel_unshuffle};
+pub use special_binary::xlogy;
 pub use unary::NanToNumOptions;
 
 use crate::table::OpInfo;
@@ -77,7 +88,6 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     grid::TABLE,
     pad::TABLE,
     shuffle::TABLE,
-    cast::TABLE,
     reduce::TABLE,
     softmax::TABLE,
     matmul::TABLE,
@@ -91,4 +101,18 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     index::nonzero::TABLE,
     embedding::TABLE,
     loss::TABLE,
+    arithmetic::TABLE,
+    power::TABLE,
+    ternary::TABLE,
+    comparison::TABLES[0],
+    comparison::TABLES[1],
+    logical::TABLES[0],
+    logical::TABLES[1],
+    logical::TABLES[2],
+    special_binary::TABLE,
+    inplace::TABLE,
+    cast::TABLES[0],
+    cast::TABLES[1],
+    crate::create::TABLES[0],
+    crate::create::TABLES[1],
 ];

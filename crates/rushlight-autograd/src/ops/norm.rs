@@ -45,7 +45,7 @@ impl NormOp {
             }
             Norm::Rms => x,
         };
-        let rate = ((&centred * &centred).mean_dim(1, true) + self.eps).powf(-0.5);
+        let rate = ((&centred * &centred).mean_dim(1, true) + self.eps).pow(-0.5);
         let unit = centred * &rate;
         give.to(0, || {
             let inner = match self.has_weight {

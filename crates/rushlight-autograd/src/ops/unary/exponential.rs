@@ -50,7 +50,7 @@ impl Tensor {
     /// x * x. Integers stay integers, bools become `i64`.
     #[track_caller]
     pub fn square(&self) -> Tensor {
-        if self.dtype().is_float() { self.powf(2.0) } else { self.array().square().into() }
+        self.pow(2)
     }
 }
 

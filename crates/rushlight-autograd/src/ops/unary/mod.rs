@@ -1,10 +1,10 @@
 //! Elementwise functions of one tensor, by kind; and arithmetic with one number. Activations have a file of their own.
 
 use crate::mode::is_grad_enabled;
-use crate::op::{Gradients, Op, Saved, Saves};
+use crate::op::{Gradients, Op, Saved};
 use crate::ops::elementwise::zero;
 use crate::ops::where_;
-use crate::table::{Domain, Draw, OpInfo, Reject, Sample, integers};
+use crate::table::{Domain, Draw, OpInfo, Sample};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, Scalar};
 
@@ -149,93 +149,10 @@ impl Op for Rsub {
     }
 }
 
-/// x to a fixed power.
-#[derive(Debug)]
-struct PowScalar(f64);
-
-impl Op for PowScalar {
-    fn name(&self) -> &'static str {
-        "pow"
-    }
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].powf(self.0)
-    }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        // x^0 is constant; its rule would give 0 * inf at x = 0.
-        give.to(0, || match self.0 {
-            0.0 => grad.zeros_like(),
-            p => grad * saved.input(0).powf(p - 1.0) * p,
-        });
-    }
-}
-
-/// x moved into a range.
-#[derive(Debug)]
-struct Clamp(f64, f64);
-
-impl Op for Clamp {
-    fn name(&self) -> &'static str {
-        "clamp"
-    }
-    #[track_caller]
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].clamp(self.0, self.1)
-    }
-    fn saves(&self) -> Saves {
-        Saves::INPUTS
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        // As in PyTorch, the bounds themselves pass nothing.
-        give.to(0, || {
-            let x = saved.input(0);
-            let inside = x.gt(self.0).logical_and(&x.lt(self.1));
-            where_(&inside, grad, &zero(grad))
-        });
-    }
-    fn grad_fn(&self) -> String {
-        "ClampBackward1".to_string()
-    }
-}
-
-impl Tensor {
-    /// x to a fixed power. Integers become floats, where PyTorch keeps `int64` for whole exponents.
-    #[track_caller]
-    pub fn powf(&self, exponent: f64) -> Tensor {
-        Tensor::apply(PowScalar(exponent), &[self])
-    }
-
-    /// x moved into `low..=high`; use an infinity for an open end. The gradient is 0 outside of the range
-    /// and at its bounds.
-    ///
-    /// # Panics
-    /// For bools.
-    #[track_caller]
-    pub fn clamp(&self, low: f64, high: f64) -> Tensor {
-        Tensor::apply(Clamp(low, high), &[self])
-    }
-}
-
 pub(crate) static TABLE: &[OpInfo] = &[
     OpInfo::op("Scale", "mul", "torch.mul", |draw| one(draw, Domain::Any, |x| &x[0] * 1.7)),
     OpInfo::op("Offset", "add", "torch.add", |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5)),
     OpInfo::op("Rsub", "sub", "torch.rsub", |draw| one(draw, Domain::Any, |x| 0.5 - &x[0])),
-    OpInfo::op("PowScalar", "powf", "torch.pow", |draw| match draw.below(4) {
-        0 => one(draw, Domain::Any, |x| x[0].powf(2.0)),
-        1 => one(draw, Domain::NonZero, |x| x[0].powf(-3.0)),
-        2 => one(draw, Domain::Any, |x| x[0].powf(0.0)),
-        _ => one(draw, Domain::Positive, |x| x[0].powf(1.5)),
-    }),
-    OpInfo::op("Clamp", "clamp", "torch.clamp", |draw| {
-        one(draw, Domain::NonZero, |x| x[0].clamp(-1.05, 0.05))
-    })
-    .rejects(|| {
-        vec![Reject::new("clamp: not defined for bool", || {
-            integers().gt(1).clamp(0.0, 1.0);
-        })]
-    }),
 ];
 
 /// A sample with one leaf of any shape.
