@@ -5,10 +5,11 @@ use rushlight_array::{Array, fail};
 use rushlight_autograd::Tensor;
 
 pub use rushlight_autograd::ops::{
-    BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
-    binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
-    cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
-    rms_norm,
+    BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, PairwiseDistanceOptions,
+    Reduction, binary_cross_entropy, binary_cross_entropy_with, binary_cross_entropy_with_logits,
+    binary_cross_entropy_with_logits_with, cosine_similarity, cosine_similarity_with, cross_entropy,
+    cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with, normalize,
+    normalize_with, pairwise_distance, pairwise_distance_with, rms_norm,
 };
 
 /// max(x, 0).

@@ -8,7 +8,10 @@ mod index;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;
+mod scan;
 mod select;
+mod sort;
+mod statistics;
 mod view;
 
 pub use elementwise::broadcast_shapes;
