@@ -47,7 +47,7 @@ fn accuracy(model: &Sequential, loader: impl Iterator<Item = Result<(Tensor, Ten
     let (mut correct, mut total) = (0.0, 0);
     for batch in loader {
         let (images, labels) = batch?;
-        let predictions = no_grad(|| model.forward(&images)).argmax(1);
+        let predictions = no_grad(|| model.forward(&images)).argmax_dim(1, false);
         correct += predictions.eq(&labels).sum().item();
         total += labels.len();
     }

@@ -66,7 +66,7 @@ fn compute_accuracy(model: &NeuralNetwork, loader: &DataLoader<ToyDataset>) -> R
     for batch in loader {
         let (features, labels) = batch?;
         let logits = no_grad(|| model.forward(&features));
-        let compare = labels.eq(&logits.argmax(1));
+        let compare = labels.eq(&logits.argmax_dim(1, false));
         correct += compare.sum().item();
         total_examples += compare.len();
     }
@@ -124,7 +124,7 @@ fn run(keep_last: bool, workers: usize, chacha: bool) -> Result<()> {
     set_print_options(PrintOptions { sci_mode: Some(false), ..PrintOptions::default() });
     let probas = outputs.softmax(1);
     println!("{probas}");
-    let predictions = probas.argmax(1);
+    let predictions = probas.argmax_dim(1, false);
     println!("{predictions}");
     println!("{}", predictions.eq(&y_train));
     println!("{}\n", predictions.eq(&y_train).sum());

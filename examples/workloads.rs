@@ -179,7 +179,7 @@ fn mnist_mlp(args: &Args) -> Result<()> {
     args.print("W2", "train_samples_per_s", count as f64 / start.elapsed().as_secs_f64());
     let correct = no_grad(|| {
         let parts = x_test.split(1000, 0).into_iter().zip(y_test.split(1000, 0));
-        parts.map(|(x, y)| model.forward(&x).argmax(1).eq(&y).sum().item()).sum::<f64>()
+        parts.map(|(x, y)| model.forward(&x).argmax_dim(1, false).eq(&y).sum().item()).sum::<f64>()
     });
     args.print("W2", "test_accuracy", correct / x_test.len() as f64);
     Ok(())

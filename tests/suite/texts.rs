@@ -340,15 +340,15 @@ fn the_toy_classifier_trains_as_in_text_001() {
     let probas = outputs.softmax(1);
     check(&r, &outputs, &r["value"]["outputs"]);
     check(&r, &probas, &r["value"]["probas"]);
-    check(&r, &probas.argmax(1), &r["value"]["argmax"]);
-    check(&r, &probas.argmax(1).eq(&toy_data().1), &r["value"]["correct"]);
+    check(&r, &probas.argmax_dim(1, false), &r["value"]["argmax"]);
+    check(&r, &probas.argmax_dim(1, false).eq(&toy_data().1), &r["value"]["correct"]);
     check_text(&outputs, &r["text"]["outputs"]);
     check_text(&probas, &r["text"]["probas_default"]);
     set_print_options(PrintOptions { sci_mode: Some(false), ..PrintOptions::default() });
     let text = probas.to_string();
     set_print_options(PrintOptions::default());
     check_text(text, &r["text"]["probas_sci_mode_False"]);
-    let proportion = probas.argmax(1).eq(&toy_data().1).sum() / 5;
+    let proportion = probas.argmax_dim(1, false).eq(&toy_data().1).sum() / 5;
     assert_eq!(proportion.to_string(), "tensor(1.)");
 }
 
@@ -383,14 +383,14 @@ fn the_toy_classifier_trains_as_in_texts_000_and_004() {
         assert_eq!(printed, ["0.75", "0.65", "0.44", "0.13", "0.03", "0.00"]);
         let probas = no_grad(|| toy.model.forward(&toy_data().0)).softmax(1);
         check(&r, &probas, &r["value"]["probas"]);
-        check(&r, &probas.argmax(1), &r["value"]["predictions"]);
-        check(&r, &probas.argmax(1).eq(&toy_data().1).sum(), &r["value"]["n_correct"]);
+        check(&r, &probas.argmax_dim(1, false), &r["value"]["predictions"]);
+        check(&r, &probas.argmax_dim(1, false).eq(&toy_data().1).sum(), &r["value"]["n_correct"]);
         set_print_options(PrintOptions { sci_mode: Some(false), ..PrintOptions::default() });
         let text = probas.to_string();
         set_print_options(PrintOptions::default());
         check_text(text, &r["text"]["probs_sci_mode_False"]);
         let accuracy = |x: &Tensor, y: &Tensor| {
-            let right = no_grad(|| toy.model.forward(x)).argmax(1).eq(y).sum().item();
+            let right = no_grad(|| toy.model.forward(x)).argmax_dim(1, false).eq(y).sum().item();
             right / y.len() as f64
         };
         let (x, y) = toy_data();
@@ -492,7 +492,7 @@ fn the_spirals_network_matches_numpy_as_long_as_chaos_allows() {
         optimizer.step();
     }
     let scores = (x.matmul(&w) + &b).relu().matmul(&w2) + &b2;
-    let right = scores.argmax(1).eq(&y).sum().item() / 300.0;
+    let right = scores.argmax_dim(1, false).eq(&y).sum().item() / 300.0;
     assert!(right > 0.9, "accuracy {right}");
 }
 

@@ -291,6 +291,36 @@ pub enum ArgReduce {
     Min,
 }
 
+/// What [`Backend::reduce_term`] sums.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Term {
+    Abs,
+    Square,
+}
+
+/// What stands at each place of [`Backend::scan`]: something of all elements up to there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scan {
+    /// The sum.
+    Sum,
+    /// The product.
+    Prod,
+    /// The logarithm of the sum of the exponentials.
+    LogSumExp,
+}
+
+/// Which element in ascending order is meant; NaN counts as largest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rank {
+    /// The one with this many before it.
+    At(usize),
+    /// The lower one of the middle; the first NaN if there is any.
+    Median,
+    /// The lower one of the middle of those that are not NaN; the first NaN if there is nothing else.
+    NanMedian,
+}
+
 /// What [`Backend::norm`] takes out of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Norm {
@@ -552,6 +582,77 @@ pub trait Backend: Send + Sync + Debug {
         if relu { y.relu() } else { y }
     }
 
+    /// The sum of the absolute values or squares of the float array `x`, or of what it differs by from `centre`, over
+    /// axes as in [`Backend::reduce`]; `centre` has the shape of the result.
+    fn reduce_term(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+        let x = centre.map_or_else(|| x.clone(), |centre| x.sub(centre));
+        let terms = match term {
+            Term::Abs => x.abs(),
+            Term::Square => x.mul(&x),
+        };
+        self.reduce(Reduce::Sum, &terms, axes)
+    }
+
+    /// The number of elements that are not zero, as i64, over axes as in [`Backend::reduce`].
+    fn count_nonzero(&self, x: &Array, axes: &[usize]) -> Array {
+        self.reduce(Reduce::Sum, &x.cast(DType::Bool).cast(DType::I64), axes)
+    }
+
+    /// What [`Scan`] says of all elements of `x` up to each place along an axis, or from there on. Here and in what
+    /// follows, until fused operations begin again, the default body lets the host compute; no axis is empty.
+    fn scan(&self, op: Scan, x: &Array, axis: usize, reverse: bool) -> Array {
+        Cpu.scan(op, &host(x), axis, reverse).to_device(x.device())
+    }
+
+    /// The largest or smallest element up to each place along an axis, and the last place where it stands, as i64. NaN
+    /// wins.
+    fn scan_extreme(&self, op: ArgReduce, x: &Array, axis: usize) -> (Array, Array) {
+        back(Cpu.scan_extreme(op, &host(x), axis), x)
+    }
+
+    /// `y[k] = b[k] + a[k] y[k - 1]` along an axis, or with `reverse` `b[k] + a[k] y[k + 1]`; float arrays of one shape.
+    fn recurrence(&self, a: &Array, b: &Array, axis: usize, reverse: bool) -> Array {
+        Cpu.recurrence(&host(a), &host(b), axis, reverse).to_device(a.device())
+    }
+
+    /// The elements in order along an axis, and their places, as i64; equal ones keep theirs, NaN counts as largest.
+    fn sort(&self, x: &Array, axis: usize, descending: bool) -> (Array, Array) {
+        back(Cpu.sort(&host(x), axis, descending), x)
+    }
+
+    /// The first `k` of [`Backend::sort`].
+    fn topk(&self, x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array) {
+        back(Cpu.topk(&host(x), axis, k, largest), x)
+    }
+
+    /// One element along an axis, which stays with size 1, and its place, as i64.
+    fn kth(&self, rank: Rank, x: &Array, axis: usize) -> (Array, Array) {
+        back(Cpu.kth(rank, &host(x), axis), x)
+    }
+
+    /// The most frequent element along an axis, which stays with size 1 (the smallest of several), and the last place
+    /// where it stands, as i64. NaN is not equal to itself.
+    fn mode(&self, x: &Array, axis: usize) -> (Array, Array) {
+        back(Cpu.mode(&host(x), axis), x)
+    }
+
+    /// For each of `values`, `[rows, m]`, the first place in its row of `sorted`, `[rows, n]`, before which it can be
+    /// put; with `right` the last such place. One dtype; i64.
+    fn search_sorted(&self, sorted: &Array, values: &Array, right: bool) -> Array {
+        Cpu.search_sorted(&host(sorted), &host(values), right).to_device(values.device())
+    }
+
+    /// How often each of `0..size` stands in the one-dimensional i64 array `index`, which has only such; or the sums of
+    /// their weights, in f32 or f64.
+    fn bincount(&self, index: &Array, weights: Option<&Array>, size: usize) -> Array {
+        Cpu.bincount(&host(index), weights.map(host).as_ref(), size).to_device(index.device())
+    }
+
+    /// How many elements of the float array `x` lie in each of so many equal parts of `low..=high`, as i64.
+    fn histc(&self, x: &Array, bins: usize, low: f64, high: f64) -> Array {
+        Cpu.histc(&host(x), bins, low, high).to_device(x.device())
+    }
+
     /// exp(x) over its sum along `axis`, without overflow.
     fn softmax(&self, x: &Array, axis: usize) -> Array {
         let e = x.sub(&self.reduce(Reduce::Max, x, &[axis])).exp();
@@ -708,6 +809,16 @@ pub trait Backend: Send + Sync + Debug {
         let (rate, root) = step.corrections();
         *w = w.sub(&m.div(&v.sqrt().scale(1.0 / root).offset(step.eps)).scale(rate));
     }
+}
+
+/// The array in host memory.
+fn host(x: &Array) -> Array {
+    x.to_device(&Device::cpu())
+}
+
+/// Two results of the host, back where the argument is.
+fn back((values, index): (Array, Array), x: &Array) -> (Array, Array) {
+    (values.to_device(x.device()), index.to_device(x.device()))
 }
 
 impl AdamStep {

@@ -1,5 +1,5 @@
 use super::Array;
-use crate::backend::{ArgReduce, Reduce};
+use crate::backend::{ArgReduce, Reduce, Term};
 use crate::dtype::DType;
 use crate::fail;
 use crate::layout::axis;
@@ -26,14 +26,57 @@ impl Array {
     }
 
     fn sum_axes(&self, axes: &[usize], keepdim: bool) -> Array {
+        if self.dtype() == DType::Bool {
+            return self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim);
+        }
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
         self.reduce(Reduce::Sum, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
     }
 
     /// The product of all elements; integers and bools give `i64`.
     pub fn prod(&self) -> Array {
+        self.prod_axes(&self.all_axes(), false)
+    }
+
+    /// The product along dims; integers and bools give `i64`.
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn prod_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.prod_axes(&self.axes("prod", &dims.into()), keepdim)
+    }
+
+    fn prod_axes(&self, axes: &[usize], keepdim: bool) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
-        self.reduce(Reduce::Prod, &self.in_dtype(dtype.compute()), &self.all_axes(), false).into_dtype(dtype)
+        self.reduce(Reduce::Prod, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
+    }
+
+    /// The sum of absolute values or squares along dims, of a float array or of what it differs by from `centre`, which has
+    /// the shape of the result with `keepdim`. It keeps the dims, and is in the type of computing.
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn reduce_term(
+        &self,
+        name: &str,
+        term: Term,
+        centre: Option<&Array>,
+        dims: impl Into<Dims>,
+    ) -> Array {
+        let axes = self.axes(name, &dims.into());
+        self.device().backend().reduce_term(term, &self.in_dtype(self.dtype().compute()), centre, &axes)
+    }
+
+    /// The number of elements along dims that are not zero, as `i64`.
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn count_nonzero(&self, name: &str, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        let axes = self.axes(name, &dims.into());
+        self.reduced(self.device().backend().count_nonzero(self, &axes), &axes, keepdim)
     }
 
     /// The mean along dims.
@@ -110,12 +153,46 @@ impl Array {
 
     /// Whether all elements are true (not zero).
     pub fn all(&self) -> Array {
-        self.reduce(Reduce::Prod, &self.in_dtype(DType::Bool), &self.all_axes(), false)
+        self.all_axes_true(&self.all_axes(), false)
     }
 
     /// Whether any element is true (not zero).
     pub fn any(&self) -> Array {
-        self.reduce(Reduce::Sum, &self.in_dtype(DType::Bool), &self.all_axes(), false)
+        self.any_axes_true(&self.all_axes(), false)
+    }
+
+    /// Whether all elements along dims are true (not zero).
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn all_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.all_axes_true(&self.axes("all", &dims.into()), keepdim)
+    }
+
+    /// Whether any element along dims is true (not zero).
+    ///
+    /// # Panics
+    /// If a dim is out of range or named twice.
+    #[track_caller]
+    pub fn any_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
+        self.any_axes_true(&self.axes("any", &dims.into()), keepdim)
+    }
+
+    fn all_axes_true(&self, axes: &[usize], keepdim: bool) -> Array {
+        if self.dtype() == DType::Bool || axes.len() < self.rank() {
+            return self.reduce(Reduce::Prod, &self.in_dtype(DType::Bool), axes, keepdim);
+        }
+        // One pass, without the array of bools.
+        let count = self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim);
+        count.eq(&count.scalar_like(self.numel() as i64))
+    }
+
+    fn any_axes_true(&self, axes: &[usize], keepdim: bool) -> Array {
+        if self.dtype() == DType::Bool || axes.len() < self.rank() {
+            return self.reduce(Reduce::Sum, &self.in_dtype(DType::Bool), axes, keepdim);
+        }
+        self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim).cast(DType::Bool)
     }
 
     /// The position of the first largest element along `dim`, as `i64`.
@@ -205,7 +282,11 @@ impl Array {
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize], keepdim: bool) -> Array {
-        let out = self.device().backend().reduce(op, x, axes);
+        self.reduced(self.device().backend().reduce(op, x, axes), axes, keepdim)
+    }
+
+    /// A result with the reduced axes, or without.
+    fn reduced(&self, out: Array, axes: &[usize], keepdim: bool) -> Array {
         if keepdim { out } else { out.with_layout(out.layout().squeeze(axes)) }
     }
 

@@ -11,6 +11,7 @@ mod float;
     reason = "kernels in registers of vectors, and those of the gemm crates, take raw pointers"
 )]
 mod gemm;
+mod histogram;
 mod igamma;
 mod index;
 mod loss;
@@ -20,15 +21,19 @@ mod math;
 pub(crate) mod memory;
 mod norm;
 mod optimize;
+mod order;
 mod pairs;
 mod place;
 mod reduce;
 mod region;
 mod rows;
 mod runs;
+mod scan;
+mod select;
 #[allow(unsafe_code, reason = "calls of functions for instructions that the machine was seen to have")]
 pub(crate) mod simd;
 mod softmax;
+mod sort;
 mod special;
 #[allow(unsafe_code, reason = "chunks of one buffer on several threads")]
 pub(crate) mod threads;
@@ -39,8 +44,8 @@ mod walk;
 
 use crate::array::Array;
 use crate::backend::{
-    AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, PairLoss, Reduce, Scatter, SgdStep,
-    Ternary, Unary,
+    AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, PairLoss, Rank, Reduce, Scan, Scatter,
+    SgdStep, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -275,6 +280,66 @@ impl Backend for Cpu {
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
         let _span = kernel("linear", || kernels::product(x, &weight.t()));
         gemm::linear(x, weight, bias, relu)
+    }
+
+    fn reduce_term(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+        let _span = kernel("reduce_term", || kernels::traffic(&[x]));
+        reduce::term(term, x, centre, axes)
+    }
+
+    fn count_nonzero(&self, x: &Array, axes: &[usize]) -> Array {
+        let _span = kernel("count_nonzero", || kernels::traffic(&[x]));
+        reduce::count_nonzero(x, axes)
+    }
+
+    fn scan(&self, op: Scan, x: &Array, axis: usize, reverse: bool) -> Array {
+        let _span = kernel("scan", || kernels::traffic(&[x, x]));
+        scan::scan(op, x, axis, reverse)
+    }
+
+    fn scan_extreme(&self, op: ArgReduce, x: &Array, axis: usize) -> (Array, Array) {
+        let _span = kernel("scan_extreme", || kernels::traffic(&[x, x]));
+        scan::extreme(op, x, axis)
+    }
+
+    fn recurrence(&self, a: &Array, b: &Array, axis: usize, reverse: bool) -> Array {
+        let _span = kernel("recurrence", || kernels::traffic(&[a, b, b]));
+        scan::recurrence(a, b, axis, reverse)
+    }
+
+    fn sort(&self, x: &Array, axis: usize, descending: bool) -> (Array, Array) {
+        let _span = kernel("sort", || kernels::traffic(&[x, x]));
+        sort::sort(x, axis, descending)
+    }
+
+    fn topk(&self, x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array) {
+        let _span = kernel("topk", || kernels::traffic(&[x]));
+        select::topk(x, axis, k, largest)
+    }
+
+    fn kth(&self, rank: Rank, x: &Array, axis: usize) -> (Array, Array) {
+        let _span = kernel("kth", || kernels::traffic(&[x]));
+        select::kth(rank, x, axis)
+    }
+
+    fn mode(&self, x: &Array, axis: usize) -> (Array, Array) {
+        let _span = kernel("mode", || kernels::traffic(&[x]));
+        sort::mode(x, axis)
+    }
+
+    fn search_sorted(&self, sorted: &Array, values: &Array, right: bool) -> Array {
+        let _span = kernel("search_sorted", || kernels::traffic(&[sorted, values]));
+        histogram::search_sorted(sorted, values, right)
+    }
+
+    fn bincount(&self, index: &Array, weights: Option<&Array>, size: usize) -> Array {
+        let _span = kernel("bincount", || kernels::traffic(&[index]));
+        histogram::bincount(index, weights, size)
+    }
+
+    fn histc(&self, x: &Array, bins: usize, low: f64, high: f64) -> Array {
+        let _span = kernel("histc", || kernels::traffic(&[x]));
+        histogram::histc(x, bins, low, high)
     }
 
     fn softmax(&self, x: &Array, axis: usize) -> Array {

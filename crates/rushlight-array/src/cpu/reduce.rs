@@ -1,11 +1,13 @@
 //! Reductions: sums in a fixed tree, so that they are accurate and do not depend on the thread count.
 
+use super::Cpu;
+use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
 use super::threads::for_each_slice;
 use super::walk::Walk;
 use crate::array::Array;
-use crate::backend::{ArgReduce, Reduce};
+use crate::backend::{ArgReduce, Backend, Reduce, Term};
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
 
@@ -260,10 +262,144 @@ pub(crate) fn reduce(op: Reduce, x: &Array, axes: &[usize]) -> Array {
     }
 }
 
+/// One result for each row of `count` elements from what `f` makes of a part of it: long rows in chunks of a fixed size,
+/// whose results meet in a tree.
+fn by_rows<T: Element, U: Element>(
+    x: &Array,
+    axes: &[usize],
+    count: usize,
+    f: &(dyn Fn(usize, &[T]) -> U + Sync),
+    join: fn(&[U]) -> U,
+) -> Array {
+    let mut shape = x.shape().clone();
+    axes.iter().for_each(|&a| shape.dims_mut()[a] = 1);
+    let data = x.as_slice::<T>().expect("it is contiguous");
+    Array::build(shape, |out: &mut [U]| {
+        if out.len() == 1 {
+            let mut parts = vec![U::default(); count.div_ceil(PART)];
+            for_each_slice(&mut parts, 1, PART.min(count), &|i, part| {
+                part[0] = f(0, &data[i * PART..count.min((i + 1) * PART)]);
+            });
+            out[0] = join(&parts);
+            return;
+        }
+        for_each_slice(out, (4096 / count).max(1), count, &|start, out| {
+            for (i, (o, row)) in out.iter_mut().zip(data[start * count..].chunks_exact(count)).enumerate() {
+                *o = match count <= PART {
+                    true => f(start + i, row),
+                    false => join(&row.chunks(PART).map(|part| f(start + i, part)).collect::<Vec<U>>()),
+                };
+            }
+        });
+    })
+}
+
+/// The sums of absolute values or squares of what differs from a centre.
+pub(crate) fn term(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+    fn by<T: Float>(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize], count: usize) -> Array
+    where
+        SumFold: Fold<T>,
+    {
+        let centre = centre.map(super::contiguous);
+        let centre = centre.as_ref().map(|centre| centre.as_slice::<T>().expect("it was made contiguous"));
+        let part = |row: usize, x: &[T]| {
+            let centre = centre.map_or(T::ZERO, |centre| centre[row]);
+            vectorized(
+                #[inline(always)]
+                || match term {
+                    Term::Abs => rows::sum_of_products(
+                        x,
+                        x,
+                        #[inline(always)]
+                        |v, _| ((v - centre).abs(), T::ONE),
+                    ),
+                    Term::Square => rows::sum_of_products(
+                        x,
+                        x,
+                        #[inline(always)]
+                        |v, w| (v - centre, w - centre),
+                    ),
+                },
+            )
+        };
+        by_rows(x, axes, count, &part, run::<T, SumFold>)
+    }
+    match (blocks(x, axes), x.dtype()) {
+        (Some([_, count, 1]), DType::F32) if count > 0 => by::<f32>(term, x, centre, axes, count),
+        (Some([_, count, 1]), _) if count > 0 => by::<f64>(term, x, centre, axes, count),
+        _ => {
+            let x = centre.map_or_else(|| x.clone(), |centre| x.sub(centre));
+            let terms = if term == Term::Abs { x.abs() } else { x.mul(&x) };
+            Cpu.reduce(Reduce::Sum, &terms, axes)
+        }
+    }
+}
+
+/// The numbers of elements that are not zero.
+pub(crate) fn count_nonzero(x: &Array, axes: &[usize]) -> Array {
+    /// No count of a part overflows.
+    fn part<T: Element>(_: usize, x: &[T]) -> i64 {
+        let zero = T::default();
+        let count = vectorized(
+            #[inline(always)]
+            || {
+                x.iter()
+                    .map(
+                        #[inline(always)]
+                        |&v| u32::from(v != zero),
+                    )
+                    .sum::<u32>()
+            },
+        );
+        i64::from(count)
+    }
+    fn by<T: Element>(x: &Array, axes: &[usize], count: usize) -> Array {
+        by_rows::<T, i64>(x, axes, count, &part::<T>, |parts| parts.iter().sum())
+    }
+    if x.dtype() != x.dtype().compute() {
+        return count_nonzero(&Cpu.cast(x, DType::Bool), axes);
+    }
+    match (blocks(x, axes), x.dtype()) {
+        (Some([_, count, 1]), DType::F32) if count > 0 => by::<f32>(x, axes, count),
+        (Some([_, count, 1]), DType::F64) if count > 0 => by::<f64>(x, axes, count),
+        (Some([_, count, 1]), DType::I64) if count > 0 => by::<i64>(x, axes, count),
+        (Some([_, count, 1]), DType::Bool) if count > 0 => by::<bool>(x, axes, count),
+        _ => Cpu.reduce(Reduce::Sum, &Cpu.cast(&Cpu.cast(x, DType::Bool), DType::I64), axes),
+    }
+}
+
+/// The place of the first extreme value of a run, or of the first NaN.
+#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+fn first_of<T: Element, F: Fold<T>>(x: &[T]) -> usize {
+    let best = if x.len() <= PART {
+        run::<T, F>(x)
+    } else {
+        let mut parts = vec![F::START; x.len().div_ceil(PART)];
+        for_each_slice(&mut parts, 1, PART, &|i, part| {
+            part[0] = run::<T, F>(&x[i * PART..x.len().min((i + 1) * PART)]);
+        });
+        let best = run::<T, F>(&parts);
+        let first = parts.iter().position(|&v| v == best || v != v).expect("it is one of them");
+        return first * PART + first_of::<T, F>(&x[first * PART..x.len().min((first + 1) * PART)]);
+    };
+    x.iter().position(|&v| v == best || v != v).expect("it is one of them")
+}
+
+/// Rows from this length on are read twice in vector code, first for the value and then for its place.
+const LONG: usize = 64;
+
 pub(crate) fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array {
     // NaN compares with nothing, itself included: it takes the place and keeps it.
     #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
-    fn by<T: Element>(op: ArgReduce, x: &Array, axis: usize) -> Array {
+    fn by<T: Element>(op: ArgReduce, x: &Array, axis: usize) -> Array
+    where
+        MaxFold: Fold<T>,
+        MinFold: Fold<T>,
+    {
+        let first_of = match op {
+            ArgReduce::Max => first_of::<T, MaxFold>,
+            ArgReduce::Min => first_of::<T, MinFold>,
+        };
         let better = |new: T, old: T| {
             let wins = match op {
                 ArgReduce::Max => new > old,
@@ -283,6 +419,10 @@ pub(crate) fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array {
                     for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
                         let first = row.at[0] as isize + i as isize * step;
                         let at = |j: usize| data[(first + j as isize * stride) as usize];
+                        if stride == 1 && size >= LONG {
+                            *o = first_of(&data[first as usize..][..size]) as i64;
+                            continue;
+                        }
                         let best =
                             (1..size).fold(0, |best, j| if better(at(j), at(best)) { j } else { best });
                         *o = best as i64;

@@ -7,6 +7,7 @@ mod arrange;
 pub(crate) mod cast;
 mod comparison;
 mod diagonal;
+mod distance;
 mod dropout;
 mod elementwise;
 mod embedding;
@@ -24,16 +25,24 @@ mod operand;
 mod pad;
 mod power;
 mod reduce;
+mod scan;
 mod shuffle;
 mod softmax;
+mod sort;
 mod special_binary;
+mod statistics;
 mod ternary;
 mod triangle;
 mod unary;
+mod unique;
 
 pub use arithmetic::{RoundingMode, remainder, rsub, rsub_with};
 pub use comparison::CloseOptions;
 pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
+pub use distance::{
+    CdistMode, PairwiseDistanceOptions, cdist, cdist_with, cosine_similarity, cosine_similarity_with,
+    normalize, normalize_with, pairwise_distance, pairwise_distance_with,
+};
 pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
 pub use embedding::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
@@ -57,9 +66,18 @@ pub use norm::{layer_norm, rms_norm};
 pub use operand::Operand;
 pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
 pub use power::{float_power, pow};
+pub use reduce::{
+    NormOptions, std_mean, std_mean_with, var_mean, var_mean_with, vector_norm, vector_norm_with,
+};
+pub use scan::{DiffOptions, cumulative_trapezoid, trapezoid};
 pub use shuffle::{channel_shuffle, pixel_shuffle, pixel_unshuffle};
+pub use sort::{
+    SearchsortedOptions, Side, bucketize, bucketize_with, isin, isin_with, searchsorted, searchsorted_with,
+};
 pub use special_binary::xlogy;
+pub use statistics::{CovOptions, HistcOptions, Interpolation, QuantileOptions};
 pub use unary::NanToNumOptions;
+pub use unique::{Unique, UniqueConsecutiveOptions, UniqueOptions};
 
 use crate::table::OpInfo;
 
@@ -88,7 +106,6 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     grid::TABLE,
     pad::TABLE,
     shuffle::TABLE,
-    reduce::TABLE,
     softmax::TABLE,
     matmul::TABLE,
     norm::TABLE,
@@ -115,4 +132,16 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     cast::TABLES[1],
     crate::create::TABLES[0],
     crate::create::TABLES[1],
+    reduce::SUM,
+    reduce::PRODUCT,
+    reduce::EXTREME,
+    reduce::LOGIC,
+    reduce::VARIANCE,
+    reduce::NORM,
+    reduce::LOGSUMEXP,
+    scan::TABLE,
+    sort::TABLE,
+    unique::TABLE,
+    statistics::TABLE,
+    distance::TABLE,
 ];

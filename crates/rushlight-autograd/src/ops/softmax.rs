@@ -4,7 +4,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::unary::{Which, plain_or};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, DType, axis, fail};
+use rushlight_array::{Array, DType};
 
 #[derive(Debug)]
 struct Softmax(isize);
@@ -50,57 +50,6 @@ impl Op for LogSoftmax {
         let kernel = |grad: &Array, y: &Array| grad.log_softmax_grad(y, self.0);
         give.to(0, || {
             plain_or(saved, Which::Output, grad, kernel, |grad, y| grad - y.exp() * sum_along(grad, self.0))
-        });
-    }
-}
-
-/// log(sum(exp(x))) along a dim.
-#[derive(Debug)]
-struct LogSumExp {
-    dim: isize,
-    keepdim: bool,
-}
-
-impl Op for LogSumExp {
-    fn name(&self) -> &'static str {
-        "logsumexp"
-    }
-    #[track_caller]
-    fn forward(&mut self, inputs: &[&Array]) -> Array {
-        let x = inputs[0];
-        if !x.dtype().is_float() {
-            fail!(
-                "logsumexp: the dtype is {}, not a float; cast with .to(DType::F32) first",
-                x.dtype().name()
-            );
-        }
-        let along = axis("logsumexp", self.dim, x.shape());
-        if x.rank() == 0 {
-            return x.clone();
-        }
-        if x.shape()[along] == 0 {
-            // The logarithm of an empty sum, which has no largest term.
-            return x.sum_dim(self.dim, self.keepdim).log();
-        }
-        // An infinite maximum must not be subtracted from itself.
-        let most = x.amax(self.dim, true);
-        let finite = most.abs().lt(&most.scalar_operand(f64::INFINITY));
-        let most = finite.where_(&most, &most.scalar_operand(0.0));
-        let sum = x.sub(&most).exp().sum_dim(self.dim, true).log().add(&most);
-        if self.keepdim { sum } else { sum.squeeze_dim(self.dim) }
-    }
-    fn saves(&self) -> Saves {
-        Saves::ALL
-    }
-    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || {
-            let x = saved.input(0);
-            // Both with the dim, so that they broadcast beside the input.
-            let beside = |y: Tensor| match self.keepdim || x.dim() == 0 {
-                true => y,
-                false => y.unsqueeze(axis("logsumexp", self.dim, saved.shape(0)) as isize),
-            };
-            beside(grad.clone()) * (&x - beside(saved.output())).exp()
         });
     }
 }
@@ -169,21 +118,6 @@ impl Tensor {
     pub fn softmin_with(&self, dim: isize, dtype: DType) -> Tensor {
         (-self).softmax_with(dim, dtype)
     }
-
-    /// The logarithm of the sum of exp(x) along `dim`, without overflow; of nothing it is minus infinity.
-    ///
-    /// ```
-    /// use rushlight_autograd::tensor;
-    /// let sum = tensor([1000.0, 1000.0]).logsumexp(0, false);
-    /// assert!((sum.item() - (1000.0 + 2f64.ln())).abs() < 1e-4);
-    /// ```
-    ///
-    /// # Panics
-    /// If the dtype is not a float or the dim is out of range.
-    #[track_caller]
-    pub fn logsumexp(&self, dim: isize, keepdim: bool) -> Tensor {
-        Tensor::apply(LogSumExp { dim, keepdim }, &[self])
-    }
 }
 
 fn along(draw: &mut Draw<'_>, call: fn(&Tensor, isize) -> Tensor) -> Sample {
@@ -219,18 +153,4 @@ pub(crate) static TABLE: &[OpInfo] = &[
                 integers().softmin(0);
             })]
         }),
-    OpInfo::op("LogSumExp", "logsumexp", "torch.logsumexp", |draw| match draw.coin() {
-        true => along(draw, |x, dim| x.logsumexp(dim, false)),
-        false => along(draw, |x, dim| x.logsumexp(dim, true)),
-    })
-    .rejects(|| {
-        vec![
-            Reject::new("logsumexp: dim 2 is out of range for shape [2, 3]; expected -2 to 1", || {
-                floats([2, 3]).logsumexp(2, false);
-            }),
-            Reject::new("logsumexp: the dtype is int64, not a float", || {
-                integers().logsumexp(0, false);
-            }),
-        ]
-    }),
 ];

@@ -8,6 +8,8 @@ mod indexing;
 mod join;
 mod layout;
 mod losses;
+mod reductions;
+mod sorting;
 mod split;
 mod unary;
 
@@ -81,6 +83,8 @@ const ALL: &[Arms] = &[
     join::ARMS,
     layout::ARMS,
     losses::ARMS,
+    reductions::ARMS,
+    sorting::ARMS,
     split::ARMS,
     unary::ARMS,
 ];

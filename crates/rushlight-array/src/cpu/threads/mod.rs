@@ -124,6 +124,44 @@ pub(crate) fn for_each_slices<T: Send, const N: usize>(
     }
 }
 
+/// Work on a chunk: its number and its part of each of two outputs.
+type PairWork<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
+
+/// As [`for_each_slice`], for two outputs of different types that are cut into the same number of chunks: `work` gets the
+/// chunk's number and its part of each. The length of the first decides, with `cost`.
+pub(crate) fn for_each_pair<A: Send, B: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    sizes: [usize; 2],
+    cost: usize,
+    work: &PairWork<'_, A, B>,
+) {
+    let (lens, sizes) = ([a.len(), b.len()], sizes.map(|size| size.max(1)));
+    let chunks = lens[0].div_ceil(sizes[0]);
+    assert!(
+        lens[1].div_ceil(sizes[1]) == chunks,
+        "outputs of {lens:?} elements have not the same number of chunks of {sizes:?}"
+    );
+    let (first, second) = (SendPointer(a.as_mut_ptr()), SendPointer(b.as_mut_ptr()));
+    let run = |i: usize| {
+        let starts = [i * sizes[0], i * sizes[1]];
+        // SAFETY: chunk i covers starts[0]..starts[0] + count of this output, inside of it and disjoint from all other
+        // chunks; the output stays borrowed until every chunk is done.
+        let a =
+            unsafe { std::slice::from_raw_parts_mut(first.at(starts[0]), sizes[0].min(lens[0] - starts[0])) };
+        // SAFETY: as above.
+        let b = unsafe {
+            std::slice::from_raw_parts_mut(second.at(starts[1]), sizes[1].min(lens[1] - starts[1]))
+        };
+        work(i, a, b);
+    };
+    if chunks <= 1 || lens[0].saturating_mul(cost) < PARALLEL_THRESHOLD {
+        (0..chunks).for_each(run);
+    } else {
+        for_each_chunk(chunks, &run);
+    }
+}
+
 /// A pointer that chunks of one buffer may share.
 #[derive(Clone, Copy)]
 pub(crate) struct SendPointer<T>(pub(crate) *mut T);
