@@ -9,7 +9,9 @@
 //! give back the argument as it is.
 
 use crate::array::Array;
+use crate::cpu::linalg;
 use crate::cpu::memory::HostBuffer;
+use crate::device::Device;
 use crate::dtype::DType;
 use crate::storage::Buffer;
 use std::fmt::Debug;
@@ -372,6 +374,58 @@ pub trait Backend: Send + Sync + Debug {
         (dx.mul(&rate), grad.mul(&unit).sum_dim(0, false), grad.sum_dim(0, false))
     }
 
+    /// The Cholesky factors `L` of f32 or f64 matrices `[..., n, n]`, whose lower triangles are read, and for each
+    /// matrix, as i32, the order of the first leading minor that is not positive, or 0.
+    fn cholesky(&self, x: &Array) -> (Array, Array) {
+        let (factor, info) = linalg::cholesky(&on_host(x));
+        (factor.to_device(x.device()), info.to_device(x.device()))
+    }
+
+    /// The inverses of `L L^T` from the lower triangles of `[..., n, n]`.
+    fn cholesky_inverse(&self, factor: &Array) -> Array {
+        linalg::cholesky_inverse(&on_host(factor)).to_device(factor.device())
+    }
+
+    /// LU factors of `[..., m, n]` with partial pivoting, both in one matrix: `P A = L U`, where the diagonal of `L` is
+    /// ones. Then, as i32, the row that each row was exchanged with, from 1, `[..., min(m, n)]`, and for each matrix the
+    /// first pivot that is zero, from 1, or 0.
+    fn lu(&self, x: &Array) -> (Array, Array, Array) {
+        let (factors, pivots, info) = linalg::lu(&on_host(x));
+        (factors.to_device(x.device()), pivots.to_device(x.device()), info.to_device(x.device()))
+    }
+
+    /// `A^-1 B` for the upper or lower triangles of `[..., n, n]`, whose diagonals count as ones if `unit`, and
+    /// `[..., n, k]` with equal leading sizes.
+    fn solve_triangular(&self, a: &Array, b: &Array, upper: bool, unit: bool) -> Array {
+        linalg::solve_triangular(&on_host(a), &on_host(b), upper, unit).to_device(a.device())
+    }
+
+    /// `A = Q R` of `[..., m, n]`: `[..., m, k]` and `[..., k, n]`, where k is the smaller size, or m if `complete`. The
+    /// signs are LAPACK's.
+    fn qr(&self, x: &Array, complete: bool) -> (Array, Array) {
+        let (q, r) = linalg::qr(&on_host(x), complete);
+        (q.to_device(x.device()), r.to_device(x.device()))
+    }
+
+    /// `A = U diag(S) V^T` of `[..., m, n]`: `[..., m, k]`, `[..., k]`, descending, and `[..., k, n]`, where k is the
+    /// smaller size; if `full`, `U` and `V` are square. `None` if the iteration does not converge, as for NaN.
+    fn svd(&self, x: &Array, full: bool) -> Option<(Array, Array, Array)> {
+        let (u, s, v) = linalg::svd(&on_host(x), full)?;
+        Some((u.to_device(x.device()), s.to_device(x.device()), v.to_device(x.device())))
+    }
+
+    /// Eigenvalues, ascending, and eigenvectors, the columns, of symmetric `[..., n, n]`, whose lower triangles are
+    /// read. `None` if the iteration does not converge, as for NaN.
+    fn eigh(&self, x: &Array) -> Option<(Array, Array)> {
+        let (values, vectors) = linalg::eigh(&on_host(x))?;
+        Some((values.to_device(x.device()), vectors.to_device(x.device())))
+    }
+
+    /// The cross products of the three elements along `axis` of two arrays of one shape and numeric compute type.
+    fn cross(&self, a: &Array, b: &Array, axis: usize) -> Array {
+        linalg::cross(&on_host(a), &on_host(b), axis).to_device(a.device())
+    }
+
     /// One SGD step: changes `w`, and `velocity` where momentum is used.
     ///
     /// The order of operations is PyTorch's: weight decay, velocity, update.
@@ -398,6 +452,11 @@ pub trait Backend: Send + Sync + Debug {
         let (rate, root) = step.corrections();
         *w = w.sub(&m.div(&v.sqrt().scale(1.0 / root).offset(step.eps)).scale(rate));
     }
+}
+
+/// The array in host memory, for provided operations that the CPU computes.
+fn on_host(x: &Array) -> Array {
+    x.to_device(&Device::cpu())
 }
 
 impl AdamStep {

@@ -5,6 +5,10 @@ use rushlight_array::{Array, fail};
 use rushlight_autograd::Tensor;
 
 pub use rushlight_autograd::ops::{
+    AttentionOptions, MultiHeadAttentionOptions, bilinear, multi_head_attention_forward,
+    scaled_dot_product_attention, scaled_dot_product_attention_with,
+};
+pub use rushlight_autograd::ops::{
     BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
     binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
     cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,

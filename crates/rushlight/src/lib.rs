@@ -11,7 +11,7 @@ pub use rushlight_array::{
     DType, Device, Error, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats, num_threads,
     print_options, set_memory_limit, set_num_threads, set_print_options,
 };
-pub use rushlight_autograd::ops::{cat, stack, where_};
+pub use rushlight_autograd::ops::{Contraction, cat, einsum, linalg, stack, tensordot, where_};
 pub use rushlight_autograd::{
     GradOptions, Tensor, To, arange, enable_grad, eye, full, grad, grad_with, gradcheck, gradgradcheck,
     is_grad_enabled, linspace, no_grad, ones, rand, randint, randn, randperm, tensor, tensor_as, zeros,

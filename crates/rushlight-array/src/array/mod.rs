@@ -5,6 +5,7 @@ mod create;
 mod elementwise;
 mod fused;
 mod index;
+mod linalg;
 mod matmul;
 mod ndarray_bridge;
 mod reduce;
@@ -13,6 +14,7 @@ mod view;
 
 pub use elementwise::broadcast_shapes;
 pub use index::{Index, Indices, Step, index_steps};
+pub use linalg::Lu;
 
 use crate::cpu::memory::HostBuffer;
 use crate::device::Device;

@@ -9,6 +9,7 @@ mod float;
 )]
 mod gemm;
 mod index;
+pub(crate) mod linalg;
 mod math;
 #[allow(unsafe_code, reason = "untyped, aligned blocks")]
 pub(crate) mod memory;
