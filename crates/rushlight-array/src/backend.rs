@@ -10,6 +10,7 @@
 
 use crate::array::Array;
 use crate::cpu::Cpu;
+use crate::cpu::linalg;
 use crate::cpu::memory::HostBuffer;
 use crate::device::Device;
 use crate::dtype::DType;
@@ -781,6 +782,58 @@ pub trait Backend: Send + Sync + Debug {
             dx = dx.sub(&self.reduce(Reduce::Sum, &inner, &[1]).scale(share));
         }
         (dx.mul(&rate), grad.mul(&unit).sum_dim(0, false), grad.sum_dim(0, false))
+    }
+
+    /// The Cholesky factors `L` of f32 or f64 matrices `[..., n, n]`, whose lower triangles are read, and for each
+    /// matrix, as i32, the order of the first leading minor that is not positive, or 0.
+    fn cholesky(&self, x: &Array) -> (Array, Array) {
+        let (factor, info) = linalg::cholesky(&host(x));
+        (factor.to_device(x.device()), info.to_device(x.device()))
+    }
+
+    /// The inverses of `L L^T` from the lower triangles of `[..., n, n]`.
+    fn cholesky_inverse(&self, factor: &Array) -> Array {
+        linalg::cholesky_inverse(&host(factor)).to_device(factor.device())
+    }
+
+    /// LU factors of `[..., m, n]` with partial pivoting, both in one matrix: `P A = L U`, where the diagonal of `L` is
+    /// ones. Then, as i32, the row that each row was exchanged with, from 1, `[..., min(m, n)]`, and for each matrix the
+    /// first pivot that is zero, from 1, or 0.
+    fn lu(&self, x: &Array) -> (Array, Array, Array) {
+        let (factors, pivots, info) = linalg::lu(&host(x));
+        (factors.to_device(x.device()), pivots.to_device(x.device()), info.to_device(x.device()))
+    }
+
+    /// `A^-1 B` for the upper or lower triangles of `[..., n, n]`, whose diagonals count as ones if `unit`, and
+    /// `[..., n, k]` with equal leading sizes.
+    fn solve_triangular(&self, a: &Array, b: &Array, upper: bool, unit: bool) -> Array {
+        linalg::solve_triangular(&host(a), &host(b), upper, unit).to_device(a.device())
+    }
+
+    /// `A = Q R` of `[..., m, n]`: `[..., m, k]` and `[..., k, n]`, where k is the smaller size, or m if `complete`. The
+    /// signs are LAPACK's.
+    fn qr(&self, x: &Array, complete: bool) -> (Array, Array) {
+        let (q, r) = linalg::qr(&host(x), complete);
+        (q.to_device(x.device()), r.to_device(x.device()))
+    }
+
+    /// `A = U diag(S) V^T` of `[..., m, n]`: `[..., m, k]`, `[..., k]`, descending, and `[..., k, n]`, where k is the
+    /// smaller size; if `full`, `U` and `V` are square. `None` if the iteration does not converge, as for NaN.
+    fn svd(&self, x: &Array, full: bool) -> Option<(Array, Array, Array)> {
+        let (u, s, v) = linalg::svd(&host(x), full)?;
+        Some((u.to_device(x.device()), s.to_device(x.device()), v.to_device(x.device())))
+    }
+
+    /// Eigenvalues, ascending, and eigenvectors, the columns, of symmetric `[..., n, n]`, whose lower triangles are
+    /// read. `None` if the iteration does not converge, as for NaN.
+    fn eigh(&self, x: &Array) -> Option<(Array, Array)> {
+        let (values, vectors) = linalg::eigh(&host(x))?;
+        Some((values.to_device(x.device()), vectors.to_device(x.device())))
+    }
+
+    /// The cross products of the three elements along `axis` of two arrays of one shape and numeric compute type.
+    fn cross(&self, a: &Array, b: &Array, axis: usize) -> Array {
+        linalg::cross(&host(a), &host(b), axis).to_device(a.device())
     }
 
     /// One SGD step: changes `w`, and `velocity` where momentum is used.

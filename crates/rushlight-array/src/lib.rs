@@ -28,7 +28,7 @@ mod shape;
 mod short;
 mod storage;
 
-pub use array::{Array, Index, Indices, Step, broadcast_shapes, index_steps};
+pub use array::{Array, Index, Indices, Lu, Step, broadcast_shapes, index_steps};
 pub use backend::Backend;
 pub use cpu::Cpu;
 pub use cpu::memory::{HostBuffer, MemoryStats, empty_cache, memory_stats, set_memory_limit};

@@ -139,3 +139,15 @@ fn a_panic_leaves_the_library_usable() {
         assert!(bits(&x.matmul(&x)) == expected);
     }
 }
+
+#[test]
+fn factorizations_do_not_depend_on_threads() {
+    // Large enough for several parts of each product.
+    let x = values(&[300, 300], 3);
+    let definite = x.matmul(&x.t()).add(&Array::eye(300, 300, DType::F32).scale(300.0));
+    same_for_every_number_of_threads("cholesky", || definite.cholesky().0);
+    same_for_every_number_of_threads("cholesky_inverse", || definite.cholesky().0.cholesky_inverse());
+    same_for_every_number_of_threads("lu", || x.lu().factors);
+    same_for_every_number_of_threads("solve_triangular", || definite.solve_triangular(&x.t(), true, false));
+    same_for_every_number_of_threads("qr", || x.narrow(0, 0, 100).qr(false).0);
+}

@@ -17,16 +17,16 @@ pub use rushlight_array::{
     num_threads, print_options, set_memory_limit, set_num_threads, set_print_options,
 };
 pub use rushlight_autograd::ops::{
-    CdistMode, CloseOptions, CovOptions, DiagEmbedOptions, DiagonalOptions, DiffOptions, HistcOptions,
-    Indexing, Interpolation, NormOptions, QuantileOptions, RoundingMode, SearchsortedOptions, Side,
-    SliceScatterOptions, Unique, UniqueConsecutiveOptions, UniqueOptions, atleast_1d, atleast_2d, atleast_3d,
-    bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, block_diag,
+    CdistMode, CloseOptions, Contraction, CovOptions, DiagEmbedOptions, DiagonalOptions, DiffOptions,
+    HistcOptions, Indexing, Interpolation, NormOptions, QuantileOptions, RoundingMode, SearchsortedOptions,
+    Side, SliceScatterOptions, Unique, UniqueConsecutiveOptions, UniqueOptions, atleast_1d, atleast_2d,
+    atleast_3d, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, block_diag,
     broadcast_tensors, bucketize, bucketize_with, cartesian_prod, cat, cdist, cdist_with, channel_shuffle,
-    column_stack, combinations, combinations_with, constant_pad_nd, cumulative_trapezoid, dstack,
-    float_power, hstack, isin, isin_with, meshgrid, meshgrid_with, pixel_shuffle, pixel_unshuffle, pow,
-    remainder, rsub, rsub_with, searchsorted, searchsorted_with, stack, std_mean, std_mean_with, trapezoid,
-    tril_indices, tril_indices_with, triu_indices, triu_indices_with, var_mean, var_mean_with, vstack,
-    where_, xlogy,
+    column_stack, combinations, combinations_with, constant_pad_nd, cumulative_trapezoid, dstack, einsum,
+    float_power, hstack, isin, isin_with, linalg, meshgrid, meshgrid_with, pixel_shuffle, pixel_unshuffle,
+    pow, remainder, rsub, rsub_with, searchsorted, searchsorted_with, stack, std_mean, std_mean_with,
+    tensordot, trapezoid, tril_indices, tril_indices_with, triu_indices, triu_indices_with, var_mean,
+    var_mean_with, vstack, where_, xlogy,
 };
 pub use rushlight_autograd::{
     GradOptions, Tensor, TensorOptions, To, arange, arange_with, empty, empty_with, enable_grad, eye,

@@ -7,6 +7,7 @@ mod elementwise;
 mod fused;
 mod index;
 mod join;
+mod linalg;
 pub(crate) mod loss;
 mod matmul;
 mod ndarray_bridge;
@@ -21,6 +22,7 @@ mod view;
 
 pub use elementwise::broadcast_shapes;
 pub use index::{Index, Indices};
+pub use linalg::Lu;
 pub use steps::{Step, index_steps};
 
 use crate::cpu::memory::HostBuffer;

@@ -14,6 +14,7 @@ mod gemm;
 mod histogram;
 mod igamma;
 mod index;
+pub(crate) mod linalg;
 mod loss;
 mod mask;
 mod math;

@@ -3,6 +3,7 @@
 
 mod elementwise;
 mod index;
+mod linalg;
 mod matmul;
 mod model;
 mod reduce;

@@ -5,7 +5,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::unary::relu_rule;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, fail};
+use rushlight_array::{Array, DType, fail};
 
 /// The matrix product of any ranks; leading dims broadcast.
 #[derive(Debug)]
@@ -171,13 +171,76 @@ fn check_linear(x: &Array, weight: &Array, bias: Option<&Array>) {
 
 /// `x W^T + b`: PyTorch's `functional.linear`.
 ///
-/// Shape: `(*, in)`, weight `(out, in)`, bias `(out)` -> `(*, out)`.
+/// Shape: `(*, in)`, weight `(out, in)`, bias `(out)` or what broadcasts to the result -> `(*, out)`; or weight `(in)`
+/// without a bias -> `(*)`.
 ///
 /// # Panics
 /// If shapes, dtypes or devices do not fit.
 #[track_caller]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    if weight.dim() == 1 && bias.is_none() {
+        let (shape, features) = (x.shape(), weight.numel());
+        if shape.last() != Some(&features) {
+            fail!(
+                "linear: input shape {shape:?} does not fit weight [{features}]; its last axis must be {features}"
+            );
+        }
+        return x.matmul(weight);
+    }
+    if let Some(bias) = bias
+        && weight.dim() == 2
+        && *bias.shape() != [weight.shape()[0]]
+    {
+        let y = apply(Linear { relu: false, grad_fn: "" }, x, weight, None);
+        let (shape, own) = (y.shape(), bias.shape());
+        let fits = own.len() <= shape.len()
+            && own.iter().rev().zip(shape.iter().rev()).all(|(&own, &size)| own == size || own == 1);
+        if !fits {
+            let (weight, out) = (weight.shape(), weight.shape()[0]);
+            fail!("linear: bias shape {own:?} does not fit weight {weight:?}; it must be [{out}]");
+        }
+        check_same("linear", &y, bias);
+        return y.add(bias);
+    }
     apply(Linear { relu: false, grad_fn: "" }, x, weight, bias)
+}
+
+/// Checks that two tensors have one dtype.
+#[track_caller]
+pub(crate) fn check_same(op: &str, a: &Tensor, b: &Tensor) {
+    let (a, b) = (a.dtype(), b.dtype());
+    if a != b {
+        fail!("{op}: dtypes differ: {} and {}; cast one with .to(DType::{a:?})", a.name(), b.name());
+    }
+}
+
+/// Checks the numbers of dims, the dtype and the inner sizes of a product.
+#[track_caller]
+pub(crate) fn check_product(op: &str, a: &Tensor, b: &Tensor, ranks: [usize; 2]) {
+    let (left, right) = (a.shape(), b.shape());
+    if [left.len(), right.len()] != ranks {
+        fail!(
+            "{op}: shapes {left:?} x {right:?}; expected {} and {} dims; matmul takes any",
+            ranks[0],
+            ranks[1]
+        );
+    }
+    let (inner, rows) = (left[left.len() - 1], right[right.len().saturating_sub(2)]);
+    let batches = ranks == [3, 3] && left[0] != right[0];
+    if inner != rows || batches {
+        fail!(
+            "{op}: shapes {left:?} x {right:?} do not fit: {}",
+            if batches {
+                format!("the batches have {} and {} matrices", left[0], right[0])
+            } else {
+                format!("the inner sizes are {inner} and {rows}; they must be equal")
+            }
+        );
+    }
+    check_same(op, a, b);
+    if a.dtype() == DType::Bool {
+        fail!("{op}: not defined for bool; cast with .to(DType::I64) first");
+    }
 }
 
 /// `relu(x W^T + b)` as one node: the same numbers as [`linear`] and [`Tensor::relu`], in one pass.
@@ -213,6 +276,42 @@ impl Tensor {
     #[track_caller]
     pub fn matmul(&self, other: &Tensor) -> Tensor {
         Tensor::apply(Matmul { grad_fn: "" }, &[self, other])
+    }
+
+    /// The product of two matrices; unlike [`Tensor::matmul`] it takes nothing else.
+    ///
+    /// Shape: `(m, k)`, `(k, n)` -> `(m, n)`.
+    ///
+    /// # Panics
+    /// If an operand is not a matrix, sizes or dtypes do not fit, or they are bools.
+    #[track_caller]
+    pub fn mm(&self, mat2: &Tensor) -> Tensor {
+        check_product("mm", self, mat2, [2, 2]);
+        self.matmul(mat2)
+    }
+
+    /// The products of two batches of matrices, one by one, without broadcasting.
+    ///
+    /// Shape: `(b, m, k)`, `(b, k, n)` -> `(b, m, n)`.
+    ///
+    /// # Panics
+    /// If an operand has not three dims, sizes or dtypes do not fit, or they are bools.
+    #[track_caller]
+    pub fn bmm(&self, mat2: &Tensor) -> Tensor {
+        check_product("bmm", self, mat2, [3, 3]);
+        self.matmul(mat2)
+    }
+
+    /// The product of a matrix and a vector.
+    ///
+    /// Shape: `(m, n)`, `(n)` -> `(m)`.
+    ///
+    /// # Panics
+    /// If the operands are not a matrix and a vector, sizes or dtypes do not fit, or they are bools.
+    #[track_caller]
+    pub fn mv(&self, vec: &Tensor) -> Tensor {
+        check_product("mv", self, vec, [2, 1]);
+        self.matmul(vec)
     }
 }
 
@@ -278,11 +377,52 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     linear(&integers(), &floats([5, 3]), None);
                 }),
                 Reject::new(
-                    "linear: the weight has shape [3]; it must be [out_features, in_features]",
+                    "linear: the weight has shape [5, 4, 3]; it must be [out_features, in_features]",
                     || {
-                        linear(&floats([2, 3]), &floats([3]), None);
+                        linear(&floats([2, 3]), &floats([5, 4, 3]), None);
                     },
                 ),
+                Reject::new("linear: the weight has shape [3]; it must be [out_features, in_features]", || {
+                    linear(&floats([2, 3]), &floats([3]), Some(&floats([1])));
+                }),
+                Reject::new("linear: input shape [2, 3] does not fit weight [4]; its last axis must be 4", || {
+                    linear(&floats([2, 3]), &floats([4]), None);
+                }),
             ]
         }),
+    OpInfo::composed("mm", "torch.mm", |draw| {
+        let (m, k, n) = (draw.size(), draw.size(), draw.size());
+        let inputs = vec![draw.leaf(&[m, k], Domain::Any), draw.leaf(&[k, n], Domain::Any)];
+        Sample::new(inputs, |x| x[0].mm(&x[1]))
+    })
+    .rejects(|| {
+        vec![
+            Reject::new("mm: shapes [2, 3] x [3]; expected 2 and 2 dims; matmul takes any", || {
+                floats([2, 3]).mm(&floats([3]));
+            }),
+            Reject::new("mm: shapes [2, 3] x [2, 3] do not fit: the inner sizes are 3 and 2", || {
+                floats([2, 3]).mm(&floats([2, 3]));
+            }),
+        ]
+    }),
+    OpInfo::composed("bmm", "torch.bmm", |draw| {
+        let (b, m, k, n) = (draw.size(), draw.size(), draw.size(), draw.size());
+        let inputs = vec![draw.leaf(&[b, m, k], Domain::Any), draw.leaf(&[b, k, n], Domain::Any)];
+        Sample::new(inputs, |x| x[0].bmm(&x[1]))
+    })
+    .rejects(|| {
+        vec![Reject::new("bmm: shapes [2, 1, 1] x [3, 1, 1] do not fit: the batches have 2 and 3 matrices", || {
+            floats([2, 1, 1]).bmm(&floats([3, 1, 1]));
+        })]
+    }),
+    OpInfo::composed("mv", "torch.mv", |draw| {
+        let (m, n) = (draw.size(), draw.size());
+        let inputs = vec![draw.leaf(&[m, n], Domain::Any), draw.leaf(&[n], Domain::Any)];
+        Sample::new(inputs, |x| x[0].mv(&x[1]))
+    })
+    .rejects(|| {
+        vec![Reject::new("mv: dtypes differ: float32 and int64", || {
+            floats([2, 3]).mv(&integers());
+        })]
+    }),
 ];

@@ -2,13 +2,16 @@
 //! its row of the table.
 
 mod activation;
+mod addmm;
 mod arithmetic;
 mod arrange;
+mod attention;
 pub(crate) mod cast;
 mod comparison;
 mod diagonal;
 mod distance;
 mod dropout;
+mod einsum;
 mod elementwise;
 mod embedding;
 mod functions;
@@ -17,13 +20,16 @@ mod index;
 mod inplace;
 mod join;
 mod layout;
+pub mod linalg;
 mod logical;
 mod loss;
 mod matmul;
+mod multi_head;
 mod norm;
 mod operand;
 mod pad;
 mod power;
+mod product;
 mod reduce;
 mod scan;
 mod shuffle;
@@ -37,6 +43,7 @@ mod unary;
 mod unique;
 
 pub use arithmetic::{RoundingMode, remainder, rsub, rsub_with};
+pub use attention::{AttentionOptions, scaled_dot_product_attention, scaled_dot_product_attention_with};
 pub use comparison::CloseOptions;
 pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
 pub use distance::{
@@ -44,6 +51,7 @@ pub use distance::{
     normalize, normalize_with, pairwise_distance, pairwise_distance_with,
 };
 pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
+pub use einsum::einsum;
 pub use embedding::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
     embedding_with, one_hot, one_hot_with,
@@ -62,10 +70,12 @@ pub use layout::split::Sections;
 pub use logical::{bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
+pub use multi_head::{MultiHeadAttentionOptions, multi_head_attention_forward};
 pub use norm::{layer_norm, rms_norm};
 pub use operand::Operand;
 pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
 pub use power::{float_power, pow};
+pub use product::{Contraction, bilinear, tensordot};
 pub use reduce::{
     NormOptions, std_mean, std_mean_with, var_mean, var_mean_with, vector_norm, vector_norm_with,
 };
@@ -83,6 +93,7 @@ use crate::table::OpInfo;
 
 /// The tables of all kinds.
 pub(crate) static TABLES: &[&[OpInfo]] = &[
+    elementwise::TABLE,
     unary::TABLE,
     activation::TABLE,
     unary::exponential::TABLE,
@@ -91,7 +102,6 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     unary::special::TABLE,
     unary::classify::TABLE,
     dropout::TABLE,
-    elementwise::TABLE,
     layout::reshape::TABLE,
     layout::permute::TABLE,
     layout::expand::TABLE,
@@ -144,4 +154,18 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     unique::TABLE,
     statistics::TABLE,
     distance::TABLE,
+    addmm::TABLE,
+    product::TABLE,
+    einsum::TABLE,
+    attention::TABLE,
+    multi_head::TABLE,
+    linalg::TABLES[0],
+    linalg::TABLES[1],
+    linalg::TABLES[2],
+    linalg::TABLES[3],
+    linalg::TABLES[4],
+    linalg::TABLES[5],
+    linalg::TABLES[6],
+    linalg::TABLES[7],
+    linalg::TABLES[8],
 ];

@@ -3,11 +3,14 @@
 mod activation;
 mod arithmetic;
 mod arrange;
+mod attention;
 mod diagonal;
 mod indexing;
 mod join;
 mod layout;
+mod linalg;
 mod losses;
+mod product;
 mod reductions;
 mod sorting;
 mod split;
@@ -78,11 +81,14 @@ const ALL: &[Arms] = &[
     activation::ARMS,
     arithmetic::ARMS,
     arrange::ARMS,
+    attention::ARMS,
     diagonal::ARMS,
     indexing::ARMS,
     join::ARMS,
     layout::ARMS,
+    linalg::ARMS,
     losses::ARMS,
+    product::ARMS,
     reductions::ARMS,
     sorting::ARMS,
     split::ARMS,

@@ -13,9 +13,10 @@ mod lanes;
 mod large;
 mod product;
 
+use super::float::Float;
 use super::threads::{SendPointer, for_each_chunk};
 use crate::array::Array;
-use crate::dtype::DType;
+use crate::dtype::{DType, Element};
 use kernel::Product;
 use product::{Epilogue, Matrix, Plan};
 
@@ -59,6 +60,91 @@ fn linear_as<T: Product>(x: &Array, weight: &Array, bias: Option<&Array>, relu: 
         let bias = bias.as_ref().map(|bias| bias.as_slice::<T>().expect("it was made contiguous"));
         multiply(&Operand::new(x), &Operand::new(weight).t(), out, &Epilogue { bias, relu });
     })
+}
+
+/// A matrix inside a slice, for those who compute with parts of matrices.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a, T> {
+    pub(crate) data: &'a [T],
+    /// The place of the first element.
+    pub(crate) at: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) row_stride: isize,
+    pub(crate) column_stride: isize,
+}
+
+impl<'a, T: Copy> View<'a, T> {
+    fn place(&self, i: usize, j: usize) -> usize {
+        (self.at as isize + i as isize * self.row_stride + j as isize * self.column_stride) as usize
+    }
+
+    pub(crate) fn get(&self, i: usize, j: usize) -> T {
+        self.data[self.place(i, j)]
+    }
+
+    /// The `[rows, columns]` part from `(i, j)` on.
+    pub(crate) fn part(&self, i: usize, j: usize, rows: usize, columns: usize) -> Self {
+        View { at: self.place(i, j), rows, columns, ..*self }
+    }
+
+    pub(crate) fn t(self) -> Self {
+        View {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn operand(&self) -> Operand<'a, T> {
+        let View { data, at, rows, columns, row_stride, column_stride } = *self;
+        let first = Matrix { data, at, rows, columns, row_stride, column_stride };
+        Operand { first, sizes: &[], strides: &[] }
+    }
+}
+
+/// Floats whose parts of matrices can be multiplied.
+pub(crate) trait Multiply: Float {
+    /// `out = a b`, row by row.
+    fn product(a: View<'_, Self>, b: View<'_, Self>, out: &mut [Self]);
+}
+
+/// Numbers with a product and a difference, wrapping for integers.
+pub(crate) trait Ring: Element {
+    fn times(self, y: Self) -> Self;
+    fn minus(self, y: Self) -> Self;
+}
+
+macro_rules! multiply {
+    ($($t:ty),*) => {$(
+        impl Multiply for $t {
+            fn product(a: View<'_, $t>, b: View<'_, $t>, out: &mut [$t]) {
+                multiply(&a.operand(), &b.operand(), out, &Epilogue::NONE);
+            }
+        }
+        impl Ring for $t {
+            #[inline(always)]
+            fn times(self, y: $t) -> $t {
+                self * y
+            }
+            #[inline(always)]
+            fn minus(self, y: $t) -> $t {
+                self - y
+            }
+        }
+    )*};
+}
+multiply!(f32, f64);
+
+impl Ring for i64 {
+    fn times(self, y: i64) -> i64 {
+        self.wrapping_mul(y)
+    }
+    fn minus(self, y: i64) -> i64 {
+        self.wrapping_sub(y)
+    }
 }
 
 /// A matrix for every place of the leading dims.
