@@ -7,8 +7,25 @@ use rushlight_autograd::Tensor;
 pub use rushlight_autograd::ops::{
     BceOptions, BceWithLogitsOptions, CrossEntropyOptions, NllLossOptions, Reduction, binary_cross_entropy,
     binary_cross_entropy_with, binary_cross_entropy_with_logits, binary_cross_entropy_with_logits_with,
-    cross_entropy, cross_entropy_with, layer_norm, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
-    rms_norm,
+    cross_entropy, cross_entropy_with, linear, mse_loss, mse_loss_with, nll_loss, nll_loss_with,
+};
+
+// Windows and normalisation.
+pub use rushlight_autograd::ops::{
+    AvgPool1dOptions, AvgPool2dOptions, AvgPool3dOptions, AvgPoolOptions, BatchNormOptions, Conv1dOptions,
+    Conv2dOptions, Conv3dOptions, ConvOptions, ConvTranspose1dOptions, ConvTranspose2dOptions,
+    ConvTranspose3dOptions, ConvTransposeOptions, InstanceNormOptions, InterpolateMode, InterpolateOptions,
+    LocalResponseNormOptions, MaxPool1dOptions, MaxPool2dOptions, MaxPool3dOptions, MaxPoolOptions,
+    OutputSize, Padding, PerAxis, Resize, UnfoldOptions, adaptive_avg_pool1d, adaptive_avg_pool2d,
+    adaptive_avg_pool3d, adaptive_max_pool1d, adaptive_max_pool1d_with_indices, adaptive_max_pool2d,
+    adaptive_max_pool2d_with_indices, adaptive_max_pool3d, adaptive_max_pool3d_with_indices, avg_pool1d,
+    avg_pool1d_with, avg_pool2d, avg_pool2d_with, avg_pool3d, avg_pool3d_with, batch_norm, batch_norm_with,
+    conv_transpose1d, conv_transpose1d_with, conv_transpose2d, conv_transpose2d_with, conv_transpose3d,
+    conv_transpose3d_with, conv1d, conv1d_with, conv2d, conv2d_with, conv3d, conv3d_with, fold, fold_with,
+    group_norm, group_norm_with, instance_norm, instance_norm_with, interpolate, interpolate_with,
+    layer_norm, layer_norm_with, local_response_norm, local_response_norm_with, max_pool1d, max_pool1d_with,
+    max_pool1d_with_indices, max_pool2d, max_pool2d_with, max_pool2d_with_indices, max_pool3d,
+    max_pool3d_with, max_pool3d_with_indices, rms_norm, rms_norm_with, unfold, unfold_with,
 };
 
 /// max(x, 0).

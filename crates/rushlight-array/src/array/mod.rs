@@ -10,6 +10,7 @@ mod ndarray_bridge;
 mod reduce;
 mod select;
 mod view;
+mod window;
 
 pub use elementwise::broadcast_shapes;
 pub use index::{Index, Indices, Step, index_steps};

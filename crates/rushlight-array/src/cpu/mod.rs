@@ -1,6 +1,7 @@
 //! The CPU backend. Files are named by kind, as everywhere in rushlight: elementwise, reduce, matmul
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
+pub(crate) mod channels;
 mod elementwise;
 mod float;
 #[allow(
@@ -24,6 +25,7 @@ pub(crate) mod threads;
 #[allow(unsafe_code, reason = "vector shuffles")]
 mod transpose;
 mod walk;
+pub(crate) mod window;
 
 use crate::array::Array;
 use crate::backend::{

@@ -14,17 +14,19 @@ mod operand;
 mod reduce;
 mod softmax;
 mod unary;
+mod window;
 
 pub use functions::{cat, stack, where_};
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
-pub use norm::{layer_norm, rms_norm};
+pub use norm::*;
 pub use operand::Operand;
+pub use window::*;
 
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
-pub(crate) static TABLES: [&[OpInfo]; 10] = [
+pub(crate) static TABLES: [&[OpInfo]; 11] = [
     unary::TABLE,
     elementwise::TABLE,
     layout::TABLE,
@@ -35,4 +37,5 @@ pub(crate) static TABLES: [&[OpInfo]; 10] = [
     norm::TABLE,
     index::TABLE,
     loss::TABLE,
+    window::TABLE,
 ];

@@ -1,6 +1,8 @@
 //! One arm an operation, from PyTorch's name and arguments to rushlight's call. They are grouped as the operations are.
 
 mod arithmetic;
+mod norm;
+mod window;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -63,7 +65,7 @@ pub(crate) struct Arms {
     pub(crate) in_place: &'static [(&'static str, InPlace)],
 }
 
-const ALL: &[Arms] = &[arithmetic::ARMS];
+const ALL: &[Arms] = &[arithmetic::ARMS, norm::ARMS, window::ARMS];
 
 /// The arm of an operation by PyTorch's name.
 pub fn call(op: &str) -> Option<Call> {

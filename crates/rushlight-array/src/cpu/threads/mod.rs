@@ -124,6 +124,30 @@ pub(crate) fn for_each_slices<T: Send, const N: usize>(
     }
 }
 
+/// As [`for_each_slices`], for two outputs of different types.
+pub(crate) fn for_each_pair<A: Send, B: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    sizes: [usize; 2],
+    cost: usize,
+    work: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+) {
+    let (size, (len, count)) = (sizes[1].max(1), (b.len(), a.len().div_ceil(sizes[0].max(1))));
+    assert!(
+        len.div_ceil(size) == count,
+        "outputs of {} and {len} elements have not the same chunks",
+        a.len()
+    );
+    let base = SendPointer(b.as_mut_ptr());
+    for_each_slice(a, sizes[0], cost, &|start, a| {
+        let start = start / sizes[0].max(1) * size;
+        // SAFETY: chunk i of `b` covers start..start + size, inside of it and disjoint from all other chunks, of which
+        // each is handed out once; `b` stays borrowed until every chunk is done.
+        let b = unsafe { std::slice::from_raw_parts_mut(base.at(start), size.min(len - start)) };
+        work(start / size, a, b);
+    });
+}
+
 /// A pointer that chunks of one buffer may share.
 #[derive(Clone, Copy)]
 pub(crate) struct SendPointer<T>(pub(crate) *mut T);
