@@ -32,7 +32,7 @@ const OPERATIONS: &[Operation] = &[
     Operation { name: "softmax", call: |x| x[0].softmax(1), inputs: rows, forward: 8.0, both: 20.0 },
     Operation {
         name: "layernorm",
-        call: |x| F::layer_norm(&x[0], &[1000], Some(&x[1]), Some(&x[2]), 1e-5),
+        call: |x| F::layer_norm(&x[0], &[1000], Some(&x[1]), Some(&x[2])),
         inputs: |n| vec![randn([n / 1000, 1000]), ones(1000), zeros(1000)],
         forward: 8.0,
         both: 20.0,

@@ -12,11 +12,13 @@ use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::linalg;
 use crate::cpu::memory::HostBuffer;
+use crate::cpu::{channels, window};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
 use crate::scalar::Scalar;
 use crate::storage::Buffer;
+use crate::window::{Conv, Spans, Window};
 use std::fmt::Debug;
 
 /// An elementwise function of one array.
@@ -861,6 +863,78 @@ pub trait Backend: Send + Sync + Debug {
         *v = v.scale(step.beta2).add(&g.mul(&g).scale(1.0 - step.beta2));
         let (rate, root) = step.corrections();
         *w = w.sub(&m.div(&v.sqrt().scale(1.0 / root).offset(step.eps)).scale(rate));
+    }
+
+    // Provided: windows and channels. The default bodies let the host compute.
+
+    /// The convolution of `x` with `weight`, plus a bias for each channel; the shapes are those of [`Conv`], or others with
+    /// as many elements.
+    fn conv(&self, conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
+        let bias = bias.map(host);
+        window::conv::conv(conv, &host(x), &host(weight), bias.as_ref()).to_device(x.device())
+    }
+
+    /// The gradient of [`Backend::conv`] with respect to `x`, from that of its result.
+    fn conv_grad_input(&self, conv: &Conv, grad: &Array, weight: &Array) -> Array {
+        window::conv::grad_input(conv, &host(grad), &host(weight)).to_device(grad.device())
+    }
+
+    /// The gradient of [`Backend::conv`] with respect to the weight, from that of its result.
+    fn conv_grad_weight(&self, conv: &Conv, grad: &Array, x: &Array) -> Array {
+        window::conv::grad_weight(conv, &host(grad), &host(x)).to_device(grad.device())
+    }
+
+    /// The windows of `[N, C, ...]` as columns, `[N, C * kernel, windows]`.
+    fn unfold_windows(&self, window: &Window, x: &Array) -> Array {
+        window::columns::unfold(window, &host(x)).to_device(x.device())
+    }
+
+    /// The sums of columns `[N, C * kernel, windows]` in the places that [`Backend::unfold_windows`] takes them from.
+    fn fold_windows(&self, window: &Window, columns: &Array) -> Array {
+        window::columns::fold(window, &host(columns)).to_device(columns.device())
+    }
+
+    /// The largest elements of the windows of `[planes, depth, height, width]`, the first of equals and NaN before all,
+    /// and their places in the planes, i64.
+    fn max_pool(&self, spans: &Spans, x: &Array) -> (Array, Array) {
+        let (values, index) = window::pool::max(spans, &host(x));
+        (values.to_device(x.device()), index.to_device(x.device()))
+    }
+
+    /// The gradient of [`Backend::max_pool`] from that of its result and the places.
+    fn max_pool_grad(&self, spans: &Spans, grad: &Array, index: &Array) -> Array {
+        window::pool::max_grad(spans, &host(grad), &host(index)).to_device(grad.device())
+    }
+
+    /// The means of the windows of `[planes, depth, height, width]`.
+    fn avg_pool(&self, spans: &Spans, x: &Array) -> Array {
+        window::pool::avg(spans, &host(x)).to_device(x.device())
+    }
+
+    /// The gradient of [`Backend::avg_pool`] from that of its result.
+    fn avg_pool_grad(&self, spans: &Spans, grad: &Array) -> Array {
+        window::pool::avg_grad(spans, &host(grad)).to_device(grad.device())
+    }
+
+    /// Mean and variance of each channel of `[N, C, L]`, as `[C, 2]`; the variance is divided by the number of elements.
+    fn channel_stats(&self, x: &Array) -> Array {
+        channels::channel_stats(&host(x)).to_device(x.device())
+    }
+
+    /// For each channel of `[N, C, L]` the sum of the gradients, and that of their products with the distances of `x`
+    /// from the mean, `[C]`: as `[C, 2]`.
+    fn channel_grad_sums(&self, grad: &Array, x: &Array, mean: &Array) -> Array {
+        channels::channel_grad_sums(&host(grad), &host(x), &host(mean)).to_device(x.device())
+    }
+
+    /// `(x - m) a + b` with `m, a, b` of each channel of `[N, C, L]`, `[C, 3]`.
+    fn channel_scale(&self, x: &Array, factors: &Array) -> Array {
+        channels::channel_scale(&host(x), &host(factors)).to_device(x.device())
+    }
+
+    /// `grad a + (x - m) b + c` with `m, a, b, c` of each channel of `[N, C, L]`, `[C, 4]`.
+    fn channel_mix(&self, grad: &Array, x: &Array, factors: &Array) -> Array {
+        channels::channel_mix(&host(grad), &host(x), &host(factors)).to_device(x.device())
     }
 }
 

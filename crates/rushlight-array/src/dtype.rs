@@ -119,6 +119,14 @@ impl DType {
         }
     }
 
+    /// As [`DType::compute`], but bools are counted as `i64`.
+    pub(crate) const fn sum_type(self) -> DType {
+        match self {
+            DType::Bool => DType::I64,
+            other => other.compute(),
+        }
+    }
+
     /// The dtype of an operation on two dtypes, by PyTorch's promotion rules: a float beats an
     /// integer, an integer beats a bool, the wider of a kind wins, and `u8` with a signed type
     /// gives the next signed type that holds both. Arrays without dims count less: see

@@ -27,6 +27,7 @@ mod scalar;
 mod shape;
 mod short;
 mod storage;
+pub mod window;
 
 pub use array::{Array, Index, Indices, Lu, Step, broadcast_shapes, index_steps};
 pub use backend::Backend;

@@ -19,6 +19,7 @@ mod statistics;
 mod steps;
 mod unary;
 mod view;
+mod window;
 
 pub use elementwise::broadcast_shapes;
 pub use index::{Index, Indices};

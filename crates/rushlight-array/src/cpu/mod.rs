@@ -3,6 +3,7 @@
 
 mod activation;
 mod binary;
+pub(crate) mod channels;
 mod ctc;
 mod elementwise;
 mod float;
@@ -42,6 +43,7 @@ pub(crate) mod threads;
 mod transpose;
 mod unary;
 mod walk;
+pub(crate) mod window;
 
 use crate::array::Array;
 use crate::backend::{

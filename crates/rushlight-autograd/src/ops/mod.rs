@@ -41,6 +41,7 @@ mod ternary;
 mod triangle;
 mod unary;
 mod unique;
+mod window;
 
 pub use arithmetic::{RoundingMode, remainder, rsub, rsub_with};
 pub use attention::{AttentionOptions, scaled_dot_product_attention, scaled_dot_product_attention_with};
@@ -71,7 +72,7 @@ pub use logical::{bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shi
 pub use loss::*;
 pub use matmul::{linear, linear_relu};
 pub use multi_head::{MultiHeadAttentionOptions, multi_head_attention_forward};
-pub use norm::{layer_norm, rms_norm};
+pub use norm::*;
 pub use operand::Operand;
 pub use pad::{PadMode, Pads, constant_pad_nd, pad, pad_with};
 pub use power::{float_power, pow};
@@ -88,6 +89,7 @@ pub use special_binary::xlogy;
 pub use statistics::{CovOptions, HistcOptions, Interpolation, QuantileOptions};
 pub use unary::NanToNumOptions;
 pub use unique::{Unique, UniqueConsecutiveOptions, UniqueOptions};
+pub use window::*;
 
 use crate::table::OpInfo;
 
@@ -168,4 +170,5 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     linalg::TABLES[6],
     linalg::TABLES[7],
     linalg::TABLES[8],
+    window::TABLE,
 ];

@@ -10,11 +10,13 @@ mod join;
 mod layout;
 mod linalg;
 mod losses;
+mod norm;
 mod product;
 mod reductions;
 mod sorting;
 mod split;
 mod unary;
+mod window;
 
 use crate::args::{Args, Misfit, Py};
 use rushlight::Tensor;
@@ -88,11 +90,13 @@ const ALL: &[Arms] = &[
     layout::ARMS,
     linalg::ARMS,
     losses::ARMS,
+    norm::ARMS,
     product::ARMS,
     reductions::ARMS,
     sorting::ARMS,
     split::ARMS,
     unary::ARMS,
+    window::ARMS,
 ];
 
 /// The arm of an operation by PyTorch's name.

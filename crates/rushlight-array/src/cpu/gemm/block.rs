@@ -153,7 +153,7 @@ unsafe fn run_panel<T: Product>(
             out: part.pointer(0, 0),
             out_row: part.stride,
             last: part.n - (width - 1) * kernels.lanes,
-            resume: l > 0,
+            resume: l > 0 || epilogue.adds,
             bias: bias.map_or(std::ptr::null(), |bias| bias[part.j..][..part.n].as_ptr()),
             relu: epilogue.relu && is_last,
         };

@@ -51,7 +51,7 @@ pub(super) struct Panel<T> {
 }
 
 /// The kernels for one type and level.
-pub(super) struct Kernels<T: 'static> {
+pub(in crate::cpu) struct Kernels<T: 'static> {
     pub(super) lanes: usize,
     /// The logarithm of the lanes.
     pub(super) lanes_log2: u32,
@@ -80,7 +80,7 @@ impl<T> Kernels<T> {
 }
 
 /// Types that have kernels.
-pub(super) trait Product: Number {
+pub(in crate::cpu) trait Product: Number {
     /// The kernel for large products, if it is another one.
     const LARGE: Option<large::Kernel<Self>>;
     /// The kernels of the level in use.

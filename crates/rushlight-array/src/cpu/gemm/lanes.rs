@@ -7,7 +7,7 @@
 use crate::dtype::Element;
 
 /// Types with a product.
-pub(super) trait Number: Element {
+pub(in crate::cpu) trait Number: Element {
     /// `x y + z`, rounded once for floats, wrapping for integers.
     fn mul_add(x: Self, y: Self, z: Self) -> Self;
     /// `x y`, wrapping for integers.

@@ -17,8 +17,9 @@ use super::float::Float;
 use super::threads::{SendPointer, for_each_chunk};
 use crate::array::Array;
 use crate::dtype::{DType, Element};
-use kernel::Product;
-use product::{Epilogue, Matrix, Plan};
+pub(super) use kernel::Product;
+pub(super) use product::Matrix;
+use product::{Epilogue, Part, Plan};
 
 /// The product of arrays with at least two dims and equal leading sizes.
 pub(crate) fn matmul(a: &Array, b: &Array) -> Array {
@@ -58,7 +59,7 @@ fn linear_as<T: Product>(x: &Array, weight: &Array, bias: Option<&Array>, relu: 
     let bias = bias.map(Array::contiguous);
     Array::build(shape, |out: &mut [T]| {
         let bias = bias.as_ref().map(|bias| bias.as_slice::<T>().expect("it was made contiguous"));
-        multiply(&Operand::new(x), &Operand::new(weight).t(), out, &Epilogue { bias, relu });
+        multiply(&Operand::new(x), &Operand::new(weight).t(), out, &Epilogue { bias, relu, adds: false });
     })
 }
 
@@ -215,6 +216,36 @@ fn multiply<T: Product>(a: &Operand<'_, T>, b: &Operand<'_, T>, out: &mut [T], e
             run(&a.matrix(product), &b.matrix(product), product, task % plan.parts);
         }
     });
+}
+
+/// `out = a b`, or `out += a b` if `adds`, on the calling thread: for kernels that cut their work themselves. The rows
+/// of `out` begin `stride` elements apart.
+///
+/// Each element is one chain of `mul_add`, which goes on from the old value if `adds`.
+pub(super) fn multiply_into<T: Product>(
+    a: &Matrix<'_, T>,
+    b: &Matrix<'_, T>,
+    out: &mut [T],
+    stride: usize,
+    adds: bool,
+) {
+    let (m, k, n) = (a.rows, a.columns, b.columns);
+    if m == 0 || n == 0 {
+        return;
+    }
+    let fits = k == b.rows && n <= stride && (m - 1) * stride + n <= out.len();
+    assert!(fits, "the operands of a matrix product do not fit");
+    if k == 0 {
+        if !adds {
+            out.chunks_mut(stride).take(m).for_each(|row| row[..n].fill(T::default()));
+        }
+        return;
+    }
+    assert!(a.is_in_bounds() && b.is_in_bounds(), "a matrix product would leave its operands");
+    let part = Part { i: 0, j: 0, m, n, out: out.as_mut_ptr(), stride };
+    // SAFETY: both operands lie inside their storages and have equal inner sizes; the part lies inside of `out`, which
+    // is ours alone (all asserted).
+    unsafe { block::block(a, b, &part, &Epilogue { adds, ..Epilogue::NONE }) };
 }
 
 #[cfg(test)]

@@ -7,16 +7,21 @@ use crate::cpu::threads::num_threads;
 
 /// A matrix inside a storage: its first element, rows, columns and the strides between them.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a, T> {
-    pub(super) data: &'a [T],
-    pub(super) at: usize,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
-    pub(super) row_stride: isize,
-    pub(super) column_stride: isize,
+pub(in crate::cpu) struct Matrix<'a, T> {
+    pub(in crate::cpu) data: &'a [T],
+    pub(in crate::cpu) at: usize,
+    pub(in crate::cpu) rows: usize,
+    pub(in crate::cpu) columns: usize,
+    pub(in crate::cpu) row_stride: isize,
+    pub(in crate::cpu) column_stride: isize,
 }
 
-impl<T: Copy> Matrix<'_, T> {
+impl<'a, T: Copy> Matrix<'a, T> {
+    /// The first rows of a slice that holds rows of `columns` elements, one behind the other.
+    pub(in crate::cpu) fn dense(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Matrix { data, at: 0, rows, columns, row_stride: columns as isize, column_stride: 1 }
+    }
+
     /// Whether every element lies inside the storage; the unsafe kernels rely on it. In 128 bits, where
     /// no layout, however wrong, makes it overflow.
     pub(super) fn is_in_bounds(&self) -> bool {
@@ -33,7 +38,7 @@ impl<T: Copy> Matrix<'_, T> {
     }
 
     /// Rows and columns changed.
-    pub(super) fn t(self) -> Self {
+    pub(in crate::cpu) fn t(self) -> Self {
         Matrix {
             rows: self.columns,
             columns: self.rows,
@@ -56,16 +61,18 @@ pub(super) struct Epilogue<'a, T> {
     pub(super) bias: Option<&'a [T]>,
     /// Whether negative results become zero.
     pub(super) relu: bool,
+    /// Whether the sums go on from what the result holds; tiles alone can do that.
+    pub(super) adds: bool,
 }
 
 impl<T> Epilogue<'_, T> {
     /// The product alone.
-    pub(super) const NONE: Self = Epilogue { bias: None, relu: false };
+    pub(super) const NONE: Self = Epilogue { bias: None, relu: false, adds: false };
 }
 
 /// A part of the result: rows and columns from `(i, j)`, `[m, n]` of them, in rows `stride` apart.
 #[derive(Clone, Copy)]
-pub(super) struct Part<T> {
+pub(in crate::cpu) struct Part<T> {
     pub(super) i: usize,
     pub(super) j: usize,
     pub(super) m: usize,

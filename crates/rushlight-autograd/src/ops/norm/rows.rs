@@ -5,7 +5,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::backend::Norm;
-use rushlight_array::{Array, fail};
+use rushlight_array::{Array, DType, fail};
 use std::borrow::Cow;
 
 /// Inputs are `x`, then weight and bias where there are such.
@@ -120,7 +120,7 @@ impl Op for NormOp {
 }
 
 #[track_caller]
-fn apply(
+pub(super) fn apply(
     kind: Norm,
     x: &Tensor,
     normalized_shape: &[usize],
@@ -166,14 +166,14 @@ fn apply(
 }
 
 /// Rows with mean 0 and variance 1, times a weight, plus a bias: PyTorch's `functional.layer_norm` (Ba, Kiros &
-/// Hinton, "Layer normalization", 2016). `eps`, PyTorch's default is 1e-5, is added to the variance.
+/// Hinton, "Layer normalization", 2016).
 ///
 /// Shape: `(*, normalized_shape)`, weight and bias `normalized_shape` -> as the input.
 ///
 /// ```
 /// use rushlight_autograd::{ops::layer_norm, tensor};
-/// let y = layer_norm(&tensor([[1.0, 3.0]]), &[2], None, None, 0.0);
-/// assert_eq!(y.to_vec::<f32>(), [-1.0, 1.0]);
+/// let y = layer_norm(&tensor([[1.0, 5.0]]), &[2], None, None);
+/// assert!(y.allclose(&tensor([[-1.0, 1.0]]), 1e-5, 0.0));
 /// ```
 ///
 /// # Panics
@@ -185,60 +185,95 @@ pub fn layer_norm(
     normalized_shape: &[usize],
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
+) -> Tensor {
+    layer_norm_with(x, normalized_shape, weight, bias, 1e-5)
+}
+
+/// As [`layer_norm`], with the number that is added to the variance.
+///
+/// # Panics
+/// As [`layer_norm`].
+#[track_caller]
+pub fn layer_norm_with(
+    x: &Tensor,
+    normalized_shape: &[usize],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
     eps: f64,
 ) -> Tensor {
     apply(Norm::Layer, x, normalized_shape, weight, bias, eps)
 }
 
 /// Rows with mean square 1, times a weight: PyTorch's `functional.rms_norm` (Zhang & Sennrich, "Root mean square layer
-/// normalization", 2019). `eps`, PyTorch's default is the dtype's epsilon, is added to the mean square.
+/// normalization", 2019).
 ///
 /// Shape: `(*, normalized_shape)`, weight `normalized_shape` -> as the input.
 ///
 /// ```
 /// use rushlight_autograd::{ops::rms_norm, tensor};
-/// let y = rms_norm(&tensor([[1.0, 7.0]]), &[2], None, 0.0);
-/// assert_eq!(y.to_vec::<f32>(), [0.2, 1.4]);
+/// let y = rms_norm(&tensor([[1.0, 7.0]]), &[2], None);
+/// assert!(y.allclose(&tensor([[0.2, 1.4]]), 1e-6, 0.0));
 /// ```
 ///
 /// # Panics
 /// As [`layer_norm`].
 #[track_caller]
-pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>, eps: f64) -> Tensor {
+pub fn rms_norm(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>) -> Tensor {
+    // Half precision is computed in f32, so it is that whose steps count.
+    let eps = if x.dtype() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
+    rms_norm_with(x, normalized_shape, weight, eps)
+}
+
+/// As [`rms_norm`], with the number that is added to the mean square, which is else the epsilon of the dtype.
+///
+/// # Panics
+/// As [`layer_norm`].
+#[track_caller]
+pub fn rms_norm_with(x: &Tensor, normalized_shape: &[usize], weight: Option<&Tensor>, eps: f64) -> Tensor {
     apply(Norm::Rms, x, normalized_shape, weight, None, eps)
 }
 
-fn sample(draw: &mut Draw<'_>) -> Sample {
+fn draw(draw: &mut Draw<'_>, layer: bool) -> Sample {
     let mut shape = draw.shape(0, 2).to_vec();
     let mut normalized: Vec<usize> = vec![draw.full_size(), draw.full_size()];
     normalized.truncate(1 + draw.below(2));
     shape.extend(&normalized);
     let mut inputs = vec![draw.leaf(&shape, Domain::Any)];
-    let (has_weight, has_bias, layer) = (draw.coin(), draw.coin(), draw.coin());
-    for _ in 0..usize::from(has_weight) + usize::from(has_bias && layer) {
+    let (has_weight, has_bias) = (draw.coin(), draw.coin() && layer);
+    for _ in 0..usize::from(has_weight) + usize::from(has_bias) {
         inputs.push(draw.leaf(&normalized, Domain::Any));
     }
     Sample::new(inputs, move |x| {
         let weight = if has_weight { x.get(1) } else { None };
         if !layer {
-            return rms_norm(&x[0], &normalized, weight, 0.1);
+            return rms_norm_with(&x[0], &normalized, weight, 0.1);
         }
         let bias = x.get(1 + usize::from(has_weight));
-        layer_norm(&x[0], &normalized, weight, bias, 0.1)
+        layer_norm_with(&x[0], &normalized, weight, bias, 0.1)
     })
 }
 
-pub(crate) static TABLE: &[OpInfo] =
-    &[OpInfo::op("NormOp", "layer_norm", "torch.nn.functional.layer_norm", sample).rejects(|| {
-        vec![
-            Reject::new("layer_norm: input shape [2, 3] does not end with normalized_shape [2]", || {
-                layer_norm(&floats([2, 3]), &[2], None, None, 1e-5);
-            }),
-            Reject::new("layer_norm: bias shape [2] does not fit; it must be normalized_shape [3]", || {
-                layer_norm(&floats([2, 3]), &[3], None, Some(&floats([2])), 1e-5);
-            }),
-            Reject::new("rms_norm: the input is int64, not a float", || {
-                rms_norm(&integers(), &[3], None, 1e-5);
-            }),
-        ]
-    })];
+pub(super) const LAYER_NORM: OpInfo =
+    OpInfo::op("NormOp", "layer_norm", "torch.nn.functional.layer_norm", |source| draw(source, true))
+        .rejects(|| {
+            vec![
+                Reject::new("layer_norm: input shape [2, 3] does not end with normalized_shape [2]", || {
+                    layer_norm(&floats([2, 3]), &[2], None, None);
+                }),
+                Reject::new(
+                    "layer_norm: bias shape [2] does not fit; it must be normalized_shape [3]",
+                    || {
+                        layer_norm(&floats([2, 3]), &[3], None, Some(&floats([2])));
+                    },
+                ),
+            ]
+        });
+
+pub(super) const RMS_NORM: OpInfo =
+    OpInfo::composed("rms_norm", "torch.nn.functional.rms_norm", |source| draw(source, false)).rejects(
+        || {
+            vec![Reject::new("rms_norm: the input is int64, not a float", || {
+                rms_norm(&integers(), &[3], None);
+            })]
+        },
+    );

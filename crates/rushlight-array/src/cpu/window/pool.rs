@@ -1,0 +1,295 @@
+//! Pools: the largest element or the mean of each window.
+
+use super::{slice, with_number};
+use crate::array::Array;
+use crate::cpu::contiguous;
+use crate::cpu::gemm::Product;
+use crate::cpu::simd::vectorized;
+use crate::cpu::threads::{for_each_pair, for_each_slice, for_each_slices};
+use crate::profile::{kernel, kernels};
+use crate::window::{Span, Spans};
+
+/// The cost of an element of a window in additions: comparisons branch.
+const COST: usize = 2;
+
+/// Elements of the input that make a task.
+const TASK: usize = 1 << 14;
+
+impl Spans {
+    fn input_len(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    fn output_len(&self) -> usize {
+        self.output().iter().product()
+    }
+
+    /// How many planes are one task.
+    fn group(&self) -> usize {
+        (TASK / (self.input_len() + self.output_len()).max(1)).max(1)
+    }
+
+    /// The cost of an element of the result.
+    fn cost(&self) -> usize {
+        COST * (self.input_len() / self.output_len().max(1)).max(4)
+    }
+
+    fn result_shape(&self, planes: usize) -> [usize; 4] {
+        let [d, h, w] = self.output();
+        [planes, d, h, w]
+    }
+
+    fn input_shape(&self, planes: usize) -> [usize; 4] {
+        let [d, h, w] = self.input;
+        [planes, d, h, w]
+    }
+
+    /// Calls `visit(number, spans)` for every window of a plane, in order.
+    #[inline(always)]
+    fn windows(&self, mut visit: impl FnMut(usize, [&Span; 3])) {
+        let mut number = 0;
+        for d in &self.axes[0] {
+            for h in &self.axes[1] {
+                for w in &self.axes[2] {
+                    visit(number, [d, h, w]);
+                    number += 1;
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(place)` for every place of a window, in order.
+    #[inline(always)]
+    fn places(&self, [d, h, w]: [&Span; 3], mut visit: impl FnMut(usize)) {
+        let [_, height, width] = self.input;
+        for z in (d.start..d.end).step_by(self.step[0]) {
+            for y in (h.start..h.end).step_by(self.step[1]) {
+                let line = (z * height + y) * width;
+                for x in (w.start..w.end).step_by(self.step[2]) {
+                    visit(line + x);
+                }
+            }
+        }
+    }
+
+    fn divisor(&self, [d, h, w]: [&Span; 3]) -> i64 {
+        self.divisor.unwrap_or((d.count * h.count * w.count) as i64)
+    }
+}
+
+/// Numbers that have a largest and a mean.
+trait Pooled: Product {
+    /// Below all others.
+    const LEAST: Self;
+    /// The quotient; of integers cut towards zero.
+    fn over(self, divisor: i64) -> Self;
+}
+
+impl Pooled for f32 {
+    const LEAST: f32 = f32::NEG_INFINITY;
+    fn over(self, divisor: i64) -> f32 {
+        self / divisor as f32
+    }
+}
+
+impl Pooled for f64 {
+    const LEAST: f64 = f64::NEG_INFINITY;
+    fn over(self, divisor: i64) -> f64 {
+        self / divisor as f64
+    }
+}
+
+impl Pooled for i64 {
+    const LEAST: i64 = i64::MIN;
+    fn over(self, divisor: i64) -> i64 {
+        self.wrapping_div(divisor)
+    }
+}
+
+/// The largest element of each window of the planes `[planes, depth, height, width]`, and its place in the plane as
+/// i64. The first of equals is taken; NaN wins.
+pub(crate) fn max(spans: &Spans, x: &Array) -> (Array, Array) {
+    let _span = kernel("max_pool", || kernels::traffic(&[x]));
+    let x = contiguous(x);
+    with_number!(x, max_as(spans, &x))
+}
+
+fn max_as<T: Pooled>(spans: &Spans, x: &Array) -> (Array, Array) {
+    let (planes, len, size) = (x.shape()[0], spans.input_len(), spans.output_len());
+    let (data, shape) = (slice::<T>(x), spans.result_shape(planes));
+    let (chunk, taps) = (size * spans.group(), taps(&spans.axes[2], spans.step[2]));
+    let mut values = None;
+    let index = Array::build(shape, |index: &mut [i64]| {
+        values = Some(Array::build(shape, |values: &mut [T]| {
+            for_each_pair(values, index, [chunk, chunk], spans.cost(), &|number, values, index| {
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let outs = values.chunks_exact_mut(size).zip(index.chunks_exact_mut(size));
+                        for (i, (values, index)) in outs.enumerate() {
+                            let x = &data[(number * spans.group() + i) * len..][..len];
+                            max_plane(spans, &taps, x, values, index);
+                        }
+                    },
+                );
+            });
+        }));
+    });
+    (values.expect("it was built beside the places"), index)
+}
+
+/// Windows along the width that have a place with one number, in a row: their first, their count, the place in the first,
+/// and from window to window. A line of the result is computed tap by tap, so that neighbours are one vector.
+struct Tap {
+    first: usize,
+    count: usize,
+    place: usize,
+    stride: usize,
+}
+
+/// The taps of the windows along an axis, by their numbers in the windows.
+fn taps(axis: &[Span], step: usize) -> Vec<Tap> {
+    let most =
+        axis.iter().map(|span| (span.end.saturating_sub(span.start)).div_ceil(step)).max().unwrap_or(0);
+    let mut all: Vec<Tap> = Vec::new();
+    for k in 0..most {
+        let mut run: Option<Tap> = None;
+        for (i, span) in axis.iter().enumerate() {
+            let place = span.start + k * step;
+            if place >= span.end {
+                all.extend(run.take());
+                continue;
+            }
+            match &mut run {
+                Some(tap) if tap.count == 1 && place > tap.place => {
+                    (tap.stride, tap.count) = (place - tap.place, 2);
+                }
+                Some(tap) if tap.count > 1 && place == tap.place + tap.count * tap.stride => tap.count += 1,
+                _ => all.extend(run.replace(Tap { first: i, count: 1, place, stride: 1 })),
+            }
+        }
+        all.extend(run);
+    }
+    all
+}
+
+#[inline(always)]
+fn max_plane<T: Pooled>(spans: &Spans, taps: &[Tap], x: &[T], values: &mut [T], index: &mut [i64]) {
+    let ([_, height, width], columns) = (spans.input, &spans.axes[2]);
+    let lines = values.chunks_exact_mut(columns.len()).zip(index.chunks_exact_mut(columns.len()));
+    let windows = spans.axes[0].iter().flat_map(|d| spans.axes[1].iter().map(move |h| (d, h)));
+    for ((values, index), (d, h)) in lines.zip(windows) {
+        let first = (d.start * height + h.start) * width;
+        values.fill(T::LEAST);
+        for (index, span) in index.iter_mut().zip(columns) {
+            *index = (first + span.start) as i64;
+        }
+        for z in (d.start..d.end).step_by(spans.step[0]) {
+            for y in (h.start..h.end).step_by(spans.step[1]) {
+                let line = (z * height + y) * width;
+                for tap in taps {
+                    let values = &mut values[tap.first..][..tap.count];
+                    let index = &mut index[tap.first..][..tap.count];
+                    let at = line + tap.place;
+                    match tap.stride {
+                        1 => larger::<T, 1>(&x[at..], at, values, index),
+                        2 => larger::<T, 2>(&x[at..], at, values, index),
+                        stride => {
+                            for (i, (value, index)) in values.iter_mut().zip(index).enumerate() {
+                                take_larger(value, index, x[at + i * stride], at + i * stride);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One tap of a line of windows that are `S` places apart.
+#[inline(always)]
+fn larger<T: Pooled, const S: usize>(x: &[T], at: usize, values: &mut [T], index: &mut [i64]) {
+    let x = &x[..(values.len() - 1) * S + 1];
+    for (i, (value, index)) in values.iter_mut().zip(index).enumerate() {
+        take_larger(value, index, x[i * S], at + i * S);
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::eq_op, reason = "NaN is not equal to itself")]
+fn take_larger<T: Pooled>(best: &mut T, index: &mut i64, value: T, place: usize) {
+    let wins = value > *best || value != value;
+    *best = if wins { value } else { *best };
+    *index = if wins { place as i64 } else { *index };
+}
+
+/// The gradient of the planes from that of their largest elements, whose places are given.
+pub(crate) fn max_grad(spans: &Spans, grad: &Array, index: &Array) -> Array {
+    let _span = kernel("max_pool_grad", || kernels::traffic(&[grad, index]));
+    let (grad, index) = (contiguous(grad), contiguous(index));
+    with_number!(grad, max_grad_as(spans, &grad, &index))
+}
+
+fn max_grad_as<T: Pooled>(spans: &Spans, grad: &Array, index: &Array) -> Array {
+    let (planes, len, size) = (grad.shape()[0], spans.input_len(), spans.output_len());
+    let (grad, index) = (slice::<T>(grad), slice::<i64>(index));
+    Array::build(spans.input_shape(planes), |out: &mut [T]| {
+        for_each_slice(out, len * spans.group(), 2, &|start, out| {
+            out.fill(T::default());
+            for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                let places = (start / len + i) * size..(start / len + i + 1) * size;
+                for (&g, &place) in grad[places.clone()].iter().zip(&index[places]) {
+                    out[place as usize] = T::add(out[place as usize], g);
+                }
+            }
+        });
+    })
+}
+
+/// The mean of each window of the planes `[planes, depth, height, width]`.
+pub(crate) fn avg(spans: &Spans, x: &Array) -> Array {
+    let _span = kernel("avg_pool", || kernels::traffic(&[x]));
+    let x = contiguous(x);
+    with_number!(x, avg_as(spans, &x))
+}
+
+fn avg_as<T: Pooled>(spans: &Spans, x: &Array) -> Array {
+    let (planes, len, size) = (x.shape()[0], spans.input_len(), spans.output_len());
+    let data = slice::<T>(x);
+    Array::build(spans.result_shape(planes), |out: &mut [T]| {
+        for_each_slice(out, size * spans.group(), spans.cost(), &|start, out| {
+            for (i, out) in out.chunks_exact_mut(size).enumerate() {
+                let x = &data[(start / size + i) * len..][..len];
+                spans.windows(|i, window| {
+                    let mut sum = T::default();
+                    spans.places(window, |place| sum = T::add(sum, x[place]));
+                    out[i] = sum.over(spans.divisor(window));
+                });
+            }
+        });
+    })
+}
+
+/// The gradient of the planes from that of their means.
+pub(crate) fn avg_grad(spans: &Spans, grad: &Array) -> Array {
+    let _span = kernel("avg_pool_grad", || kernels::traffic(&[grad]));
+    let grad = contiguous(grad);
+    with_number!(grad, avg_grad_as(spans, &grad))
+}
+
+fn avg_grad_as<T: Pooled>(spans: &Spans, grad: &Array) -> Array {
+    let (planes, len, size) = (grad.shape()[0], spans.input_len(), spans.output_len());
+    let data = slice::<T>(grad);
+    Array::build(spans.input_shape(planes), |out: &mut [T]| {
+        for_each_slices([out], [len * spans.group()], 2 * COST, &|chunk, [out]| {
+            out.fill(T::default());
+            for (i, out) in out.chunks_exact_mut(len).enumerate() {
+                let grad = &data[(chunk * spans.group() + i) * size..][..size];
+                spans.windows(|i, window| {
+                    let share = grad[i].over(spans.divisor(window));
+                    spans.places(window, |place| out[place] = T::add(out[place], share));
+                });
+            }
+        });
+    })
+}
