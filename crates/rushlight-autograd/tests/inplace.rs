@@ -56,10 +56,10 @@ fn memory_of_nobody_else_is_reused() {
 fn a_leaf_that_requires_a_gradient_is_changed_in_no_grad_alone() {
     let mut w = tensor([1.0, 2.0]).requires_grad_();
     let message = "a leaf that requires grad is being changed in place; do it inside of no_grad";
-    assert_eq!(panic_of(|| drop(w.clone().add_(1.0))), format!("add_: {message}"));
-    assert_eq!(panic_of(|| drop(w.clone().clamp_(0, 1))), format!("clamp_: {message}"));
-    assert_eq!(panic_of(|| drop(w.clone().zero_())), format!("zero_: {message}"));
-    assert_eq!(panic_of(|| drop(w.clone().copy_(&tensor([0.0])))), format!("copy_: {message}"));
+    assert_eq!(panic_of(|| _ = w.clone().add_(1.0)), format!("add_: {message}"));
+    assert_eq!(panic_of(|| _ = w.clone().clamp_(0, 1)), format!("clamp_: {message}"));
+    assert_eq!(panic_of(|| _ = w.clone().zero_()), format!("zero_: {message}"));
+    assert_eq!(panic_of(|| _ = w.clone().copy_(&tensor([0.0]))), format!("copy_: {message}"));
     let handle = w.clone();
     no_grad(|| {
         w.mul_(2.0).pow_(2).add_(&tensor([1.0, 1.0]));
@@ -101,9 +101,9 @@ fn a_dtype_that_cannot_be_kept_is_refused() {
             "{name}: the result is {from}, which cannot be kept in a tensor of {to}; cast it with .to(DType::{cast}) first"
         )
     };
-    assert_eq!(panic_of(|| drop(x.clone().div_(2))), cannot("div_", "float32", "int64", "F32"));
-    assert_eq!(panic_of(|| drop(x.clone().pow_(0.5))), cannot("pow_", "float32", "int64", "F32"));
-    assert_eq!(panic_of(|| drop(x.gt(4).add_(1))), cannot("add_", "int64", "bool", "I64"));
+    assert_eq!(panic_of(|| _ = x.clone().div_(2)), cannot("div_", "float32", "int64", "F32"));
+    assert_eq!(panic_of(|| _ = x.clone().pow_(0.5)), cannot("pow_", "float32", "int64", "F32"));
+    assert_eq!(panic_of(|| _ = x.gt(4).add_(1)), cannot("add_", "int64", "bool", "I64"));
     x.div_with_(2, RoundingMode::Floor).eq_(4);
     assert_eq!(x.to_vec::<i64>(), [0, 1]);
     // A wider float of the same kind is cast.

@@ -464,7 +464,7 @@ rows! {
     CONV3D, CONV_TRANSPOSE3D: conv3d conv3d_with conv_transpose3d conv_transpose3d_with;
 }
 
-pub(super) const CONV: OpInfo = OpInfo { op: "Convolve", ..CONV2D }.rejects(|| {
+pub(super) const CONV: OpInfo = OpInfo::op("Convolve", CONV2D.name, CONV2D.torch, CONV2D.sample).rejects(|| {
     let options = Conv2dOptions::default;
     vec![
         Reject::new(

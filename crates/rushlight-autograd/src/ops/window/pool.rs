@@ -404,33 +404,35 @@ rows! {
     MAX_POOL3D, AVG_POOL3D: max_pool3d max_pool3d_with avg_pool3d avg_pool3d_with;
 }
 
-pub(super) const MAX_POOL: OpInfo = OpInfo { op: "MaxPool", ..MAX_POOL2D }.rejects(|| {
-    vec![
-        Reject::new("max_pool2d: padding [2, 2] is more than half of the kernel [2, 2]", || {
-            let options = MaxPoolOptions { padding: [2, 2], ..Default::default() };
-            max_pool2d_with(&floats([1, 4, 4]), 2, options);
-        }),
-        Reject::new("max_pool2d: the input has shape [4]; it must be [N, C, H, W] or [C, H, W]", || {
-            max_pool2d(&floats([4]), 2);
-        }),
-        Reject::new("max_pool2d: the kernel is [0, 2]; every number of it must be at least 1", || {
-            max_pool2d(&floats([1, 4, 4]), [0, 2]);
-        }),
-        Reject::new(
-            "max_pool2d: a window of 5 (kernel [5, 5], dilation [1, 1]) is larger than the input",
-            || {
-                max_pool2d(&floats([1, 4, 4]), 5);
-            },
-        ),
-        Reject::new("max_pool2d: the input has shape [1, 0, 4]; only the first sizes may be 0", || {
-            max_pool2d(&floats([1, 0, 4]), 1);
-        }),
-    ]
-});
+pub(super) const MAX_POOL: OpInfo =
+    OpInfo::op("MaxPool", MAX_POOL2D.name, MAX_POOL2D.torch, MAX_POOL2D.sample).rejects(|| {
+        vec![
+            Reject::new("max_pool2d: padding [2, 2] is more than half of the kernel [2, 2]", || {
+                let options = MaxPoolOptions { padding: [2, 2], ..Default::default() };
+                max_pool2d_with(&floats([1, 4, 4]), 2, options);
+            }),
+            Reject::new("max_pool2d: the input has shape [4]; it must be [N, C, H, W] or [C, H, W]", || {
+                max_pool2d(&floats([4]), 2);
+            }),
+            Reject::new("max_pool2d: the kernel is [0, 2]; every number of it must be at least 1", || {
+                max_pool2d(&floats([1, 4, 4]), [0, 2]);
+            }),
+            Reject::new(
+                "max_pool2d: a window of 5 (kernel [5, 5], dilation [1, 1]) is larger than the input",
+                || {
+                    max_pool2d(&floats([1, 4, 4]), 5);
+                },
+            ),
+            Reject::new("max_pool2d: the input has shape [1, 0, 4]; only the first sizes may be 0", || {
+                max_pool2d(&floats([1, 0, 4]), 1);
+            }),
+        ]
+    });
 
-pub(super) const AVG_POOL: OpInfo = OpInfo { op: "AvgPool", ..AVG_POOL2D }.rejects(|| {
-    vec![Reject::new("avg_pool2d: divisor_override is 0", || {
-        let options = AvgPoolOptions { divisor_override: Some(0), ..Default::default() };
-        avg_pool2d_with(&floats([1, 4, 4]), 2, options);
-    })]
-});
+pub(super) const AVG_POOL: OpInfo =
+    OpInfo::op("AvgPool", AVG_POOL2D.name, AVG_POOL2D.torch, AVG_POOL2D.sample).rejects(|| {
+        vec![Reject::new("avg_pool2d: divisor_override is 0", || {
+            let options = AvgPoolOptions { divisor_override: Some(0), ..Default::default() };
+            avg_pool2d_with(&floats([1, 4, 4]), 2, options);
+        })]
+    });
