@@ -28,8 +28,9 @@ fn special_functions_are_those_of_pytorch() {
             name => panic!("{name} is not known here"),
         };
         for ((x, y), expected) in points.iter().zip(y.to_vec::<f64>()).zip(expected) {
-            // Two implementations of a function that is steep at x differ by its slope times the rounding of x.
-            let bound = 1e-12 * expected.abs() + 1e-15;
+            // PyTorch's series for the first derivative of digamma, taken from 6 on, ends before 1 / (30 x^9).
+            let cut = if name == "polygamma1" { 1.0 / (30.0 * 6f64.powi(9)) } else { 1e-15 };
+            let bound = 1e-12 * expected.abs() + cut;
             assert!((y - expected).abs() <= bound, "{name}({x}) is {y:e}, and PyTorch's {expected:e}");
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn each<T: Element>(x: &Array, cost: usize, f: impl Fn(T) -> T + Sync
     by_rows(x, cost, |out: &mut [T], x: &[T]| {
         vectorized(
             #[inline(always)]
-            || {
+            move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
                 let f = f;
                 for (o, &v) in out.iter_mut().zip(x) {
@@ -52,7 +52,7 @@ pub(super) fn pairs<T: Element>(
             let (x, y) = (&x[start..][..out.len()], &y[start..][..out.len()]);
             vectorized(
                 #[inline(always)]
-                || {
+                move || {
                     let f = f;
                     for ((o, &a), &b) in out.iter_mut().zip(x).zip(y) {
                         *o = f(a, b);

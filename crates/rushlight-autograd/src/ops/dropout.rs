@@ -79,7 +79,9 @@ fn drop_out(name: &str, x: &Tensor, p: f64, training: bool, mask_shape: fn(&Shap
         return x.clone();
     }
     if p == 1.0 {
-        return x * 0;
+        // Of the kind that integers keep; NaN and infinities become NaN, as in PyTorch.
+        let nothing = 0;
+        return x * nothing;
     }
     if !x.dtype().is_float() {
         fail!("{name}: the dtype is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());

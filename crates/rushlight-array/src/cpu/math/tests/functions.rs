@@ -7,7 +7,7 @@ use crate::cpu::special;
 pub(super) const EXP2: Case = case!(exponential::exp2, f64::exp2, 1.1);
 pub(super) const LOG2: Case = case!(exponential::log2, f64::log2, 1.6);
 pub(super) const LOG10: Case = case!(exponential::log10, f64::log10, 1.6);
-pub(super) const SINH: Case = case!(exponential::sinh, f64::sinh, 1.5);
+pub(super) const SINH: Case = case!(exponential::sinh, f64::sinh, 1.8);
 pub(super) const COSH: Case = case!(exponential::cosh, f64::cosh, 1.5);
 pub(super) const TAN: Case = Case { row: tan_row, exact: f64::tan, ulp: 2.6, root: f64::NAN };
 pub(super) const SINC: Case = case!(super::super::sinc, special::sinc, 3.0);
