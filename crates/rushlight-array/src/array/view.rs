@@ -217,7 +217,10 @@ impl Array {
         if self.rank() == 0 || self.numel() == 0 {
             return self.clone();
         }
-        self.device().backend().copy(&self.with_layout(self.layout.flip(&axes)))
+        // Turning rows and columns and their order at once would read neither in order.
+        let in_rows = self.layout.strides().last().is_none_or(|&stride| stride == 1);
+        let x = if in_rows { self.clone() } else { self.contiguous() };
+        self.device().backend().copy(&x.with_layout(x.layout.flip(&axes)))
     }
 
     /// The elements in row-major order in a block of their own.

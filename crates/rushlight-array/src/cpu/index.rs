@@ -211,12 +211,18 @@ pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
     let mut shape = parts[0].shape().to_vec();
     shape[axis] = parts.iter().map(|p| p.shape()[axis]).sum();
     let outer = shape[..axis].iter().product::<usize>().max(1);
-    let short = |part: &Array| part.numel() / outer < SHORT;
+    // Columns are turned into rows by a kernel of their own, faster than they could be joined.
+    let in_rows = |part: &Array| part.numel() / outer >= SHORT && Walk::new([part.layout()]).inner() == [1];
     let parts: Vec<Array> =
-        parts.iter().map(|part| if short(part) { contiguous(part) } else { (*part).clone() }).collect();
+        parts.iter().map(|part| if in_rows(part) { (*part).clone() } else { contiguous(part) }).collect();
     with_dtype!(parts[0].dtype(), T => Array::build(shape.as_slice(), |out: &mut [T]| {
         let pieces: Vec<Piece<T>> = parts.iter().map(|part| Piece::new(part, outer)).collect();
         let row = out.len() / outer;
+        if row <= CHUNK && pieces.iter().all(Piece::is_thin) {
+            return for_each_slice(out, CHUNK / row.max(1) * row, 2, &|start, out| {
+                interleave(out, &pieces, start / row, row);
+            });
+        }
         for_each_slice(out, CHUNK, 2, &|start, out| join(out, &pieces, start / row, start % row));
     }))
 }
@@ -225,7 +231,7 @@ pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
 struct Piece<'a, T> {
     /// How many elements it gives to each row of the result.
     len: usize,
-    /// Its elements if they lie in row-major order, else its storage and the way through it.
+    /// Its elements if they lie in row-major order, else its storage and the way through it, by rows without gaps.
     data: &'a [T],
     walk: Option<Walk<1>>,
 }
@@ -239,27 +245,18 @@ impl<'a, T: Element> Piece<'a, T> {
         }
     }
 
+    /// Whether it gives so few elements to a row that each is better written by itself.
+    fn is_thin(&self) -> bool {
+        self.len <= 8 && self.walk.is_none()
+    }
+
     /// Copies elements from the one of this row-major number on.
     fn read(&self, first: usize, out: &mut [T]) {
         let Some(walk) = &self.walk else {
-            let data = &self.data[first..first + out.len()];
-            if data.len() > 8 {
-                out.copy_from_slice(data);
-            } else {
-                // A call costs more than so few elements.
-                out.iter_mut().zip(data).for_each(|(o, &v)| *o = v);
-            }
-            return;
+            return out.copy_from_slice(&self.data[first..first + out.len()]);
         };
-        let [step] = walk.inner();
         walk.rows(first, first + out.len(), &mut |row| {
-            let out = &mut out[row.start - first..][..row.len];
-            if step == 1 {
-                return out.copy_from_slice(&self.data[row.at[0]..][..row.len]);
-            }
-            for (j, o) in out.iter_mut().enumerate() {
-                *o = self.data[(row.at[0] as isize + j as isize * step) as usize];
-            }
+            out[row.start - first..][..row.len].copy_from_slice(&self.data[row.at[0]..][..row.len]);
         });
     }
 }
@@ -281,6 +278,28 @@ fn join<T: Element>(out: &mut [T], pieces: &[Piece<'_, T>], mut row: usize, mut 
         (rest, column, k) = (behind, 0, k + 1);
         if k == pieces.len() {
             (k, row) = (0, row + 1);
+        }
+    }
+}
+
+/// Fills whole rows, column by column, from a row on.
+fn interleave<T: Element>(out: &mut [T], pieces: &[Piece<'_, T>], first: usize, row: usize) {
+    if let [a, b] = pieces
+        && (a.len, b.len) == (1, 1)
+    {
+        // Two columns: real and imaginary parts, x and y.
+        let pairs = a.data[first..].iter().zip(&b.data[first..]);
+        out.chunks_exact_mut(2).zip(pairs).for_each(|(out, (&a, &b))| out.copy_from_slice(&[a, b]));
+        return;
+    }
+    let rows = out.len() / row;
+    let mut column = 0;
+    for piece in pieces.iter().filter(|piece| piece.len > 0) {
+        let data = &piece.data[first * piece.len..(first + rows) * piece.len];
+        for j in 0..piece.len {
+            let values = data[j..].iter().step_by(piece.len);
+            out[column..].iter_mut().step_by(row).zip(values).for_each(|(o, &v)| *o = v);
+            column += 1;
         }
     }
 }

@@ -12,10 +12,16 @@ use crate::dtype::Element;
 /// before they are forgotten.
 const ROWS: usize = 64;
 
+/// Elements of the output in a chunk where rows are copied one by one.
+const ROW_CHUNK: usize = 1 << 15;
+
 /// The array in row-major order, in a block of its own.
 pub(crate) fn copy<T: Element>(x: &Array) -> Array {
     let walk = Walk::new([x.layout()]);
     let row = walk.row_len();
+    if walk.inner() == [-1] {
+        return reversed::<T>(x, &walk);
+    }
     if walk.is_one_row() || walk.inner() == [1] || !matches!(size_of::<T>(), 4 | 8) {
         return elementwise::copy::<T>(x);
     }
@@ -27,6 +33,20 @@ pub(crate) fn copy<T: Element>(x: &Array) -> Array {
                 let count = tile.rows * tile.len;
                 turn(&mut out[done..done + count], data, tile);
                 done += count;
+            });
+        });
+    })
+}
+
+/// A copy of rows that are read from their ends.
+fn reversed<T: Element>(x: &Array, walk: &Walk<1>) -> Array {
+    Array::build(x.shape(), |out: &mut [T]| {
+        let data = x.host::<T>();
+        for_each_slice(out, ROW_CHUNK, 1, &|start, out| {
+            walk.rows(start, start + out.len(), &mut |row| {
+                let from = &data[row.at[0] + 1 - row.len..=row.at[0]];
+                let to = &mut out[row.start - start..][..row.len];
+                to.iter_mut().zip(from.iter().rev()).for_each(|(to, &from)| *to = from);
             });
         });
     })

@@ -110,9 +110,9 @@ impl Op for AsStridedScatter {
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         let [x, source] = [inputs[0], inputs[1]];
         // What lies in one place several times cannot be replaced one by one.
-        let mut places = x.layout().places();
-        places.sort_unstable();
-        let x = if places.windows(2).any(|pair| pair[0] == pair[1]) { x.copy() } else { x.clone() };
+        let expanded =
+            x.layout().strides().iter().zip(x.shape().iter()).any(|(&stride, &size)| stride == 0 && size > 1);
+        let x = if expanded { x.copy() } else { x.clone() };
         let offset = self.offset.unwrap_or(x.layout().offset());
         let region = x.as_strided(source.shape(), &self.strides, offset).layout().clone();
         let (storage, own) = x.into_parts();
