@@ -8,8 +8,8 @@
 pub use rushlight_array::profile::{Profile, profile};
 pub use rushlight_array::random::{TorchSeed, manual_seed};
 pub use rushlight_array::{
-    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats, num_threads,
-    print_options, set_memory_limit, set_num_threads, set_print_options,
+    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats,
+    num_threads, print_options, set_memory_limit, set_num_threads, set_print_options,
 };
 pub use rushlight_autograd::ops::{cat, stack, where_};
 pub use rushlight_autograd::{

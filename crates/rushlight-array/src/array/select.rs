@@ -282,10 +282,7 @@ fn out_of_range(op: &str, OutOfRange { index, size }: OutOfRange, dim: isize, sh
     if size == 0 {
         fail!("{op}: index {index} is out of range for dim {dim} of shape {shape:?}, which is empty");
     }
-    fail!(
-        "{op}: index {index} is out of range for dim {dim} of shape {shape:?}; expected 0 to {}",
-        size - 1
-    )
+    fail!("{op}: index {index} is out of range for dim {dim} of shape {shape:?}; expected 0 to {}", size - 1)
 }
 
 #[track_caller]

@@ -51,7 +51,8 @@ pub fn index_steps(op: &str, indices: &[Index], shape: &[usize], device: &Device
             }
             Resolved::Slice(start, end, step) => {
                 let size = shape[dim];
-                let cut = |p: isize| (if p < 0 { p + size as isize } else { p }).clamp(0, size as isize) as usize;
+                let cut =
+                    |p: isize| (if p < 0 { p + size as isize } else { p }).clamp(0, size as isize) as usize;
                 let (start, end) = (cut(start), end.map_or(size, cut));
                 if step == 0 {
                     fail!("{op}: step 0 in dim {dim}; use at least 1");
@@ -64,7 +65,8 @@ pub fn index_steps(op: &str, indices: &[Index], shape: &[usize], device: &Device
             // As PyTorch: a new dim, from which an index array takes its only place or none.
             Resolved::Flag(flag) => {
                 steps.push(Step::Unsqueeze(axis));
-                let index = Array::from_vec(vec![0i64; usize::from(flag)], usize::from(flag)).to_device(device);
+                let index =
+                    Array::from_vec(vec![0i64; usize::from(flag)], usize::from(flag)).to_device(device);
                 taken.push(Taken { axis, span: 1, dim, size: 1, index });
             }
             Resolved::Mask(mask) => {

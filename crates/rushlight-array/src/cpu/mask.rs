@@ -76,15 +76,21 @@ pub(crate) fn nonzero(mask: &Array) -> Array {
         for_each_part(out, &starts, rank, &|chunk, out| {
             let mut out = out;
             let mut places = Places::new(mask.shape());
-            pack(part(flags, chunk), |i| (chunk * CHUNK + i) as i64, |numbers| {
-                let (now, rest) = std::mem::take(&mut out).split_at_mut(numbers.len() * rank);
-                match rank {
-                    0 => {}
-                    1 => now.copy_from_slice(numbers),
-                    _ => now.chunks_exact_mut(rank).zip(numbers).for_each(|(out, &i)| places.write(i, out)),
-                }
-                out = rest;
-            });
+            pack(
+                part(flags, chunk),
+                |i| (chunk * CHUNK + i) as i64,
+                |numbers| {
+                    let (now, rest) = std::mem::take(&mut out).split_at_mut(numbers.len() * rank);
+                    match rank {
+                        0 => {}
+                        1 => now.copy_from_slice(numbers),
+                        _ => {
+                            now.chunks_exact_mut(rank).zip(numbers).for_each(|(out, &i)| places.write(i, out))
+                        }
+                    }
+                    out = rest;
+                },
+            );
         });
     })
 }

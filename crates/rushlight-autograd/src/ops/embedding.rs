@@ -101,7 +101,7 @@ impl Op for Embedding {
                 let counts = Tensor::constant(Array::full(shape[0], 0.0, grad.dtype(), &device));
                 let ones = Tensor::constant(Array::full(index.numel(), 1.0, grad.dtype(), &device));
                 let counts = counts.index_add(0, &index, &ones).index_select(0, &index);
-                grad = grad / counts.unsqueeze(1);
+                grad /= counts.unsqueeze(1);
             }
             let zeros = Tensor::constant(Array::full(shape, 0.0, grad.dtype(), &device));
             let all = zeros.index_add(0, &index, &grad);
@@ -153,7 +153,10 @@ pub fn embedding_with(input: &Tensor, weight: &Tensor, options: &EmbeddingOption
 #[track_caller]
 fn check(op: &str, input: &Tensor, weight: &Tensor) {
     if weight.dim() != 2 {
-        fail!("{op}: the weight has shape {:?}; it must have two dims, a row for each number", weight.shape());
+        fail!(
+            "{op}: the weight has shape {:?}; it must have two dims, a row for each number",
+            weight.shape()
+        );
     }
     if !input.dtype().is_int() {
         fail!("{op}: the input is {}, not integers; cast with .to(DType::I64)", input.dtype().name());
@@ -295,8 +298,12 @@ impl Samples {
                 ((0..count * each).map(|i| (i / each) as i64).collect(), count)
             }
             (1, None) => fail!("embedding_bag: an input of one dim needs offsets, where its bags begin"),
-            (2, Some(_)) => fail!("embedding_bag: an input of two dims has a bag in each row; leave out the offsets"),
-            _ => fail!("embedding_bag: the input has shape {:?}; it must have one or two dims", input.shape()),
+            (2, Some(_)) => {
+                fail!("embedding_bag: an input of two dims has a bag in each row; leave out the offsets")
+            }
+            _ => {
+                fail!("embedding_bag: the input has shape {:?}; it must have one or two dims", input.shape())
+            }
         };
         // What lies behind the last bag does not count.
         let used = bags.len();
@@ -326,7 +333,8 @@ impl Samples {
         match &self.factors {
             Some(factors) => zeros.index_add(0, &bags, &(rows * factors.unsqueeze(1))),
             None if mode == EmbeddingBagMode::Mean => {
-                let counts = full(0.0, &[self.count]).index_add(0, &self.bags, &full(1.0, &[self.bags.numel()]));
+                let counts =
+                    full(0.0, &[self.count]).index_add(0, &self.bags, &full(1.0, &[self.bags.numel()]));
                 let counts = counts.maximum(&counts.scalar_operand(1.0)).unsqueeze(1);
                 zeros.index_add(0, &bags, rows) / Tensor::constant(counts)
             }
@@ -367,7 +375,11 @@ fn bags(offsets: &Tensor, n: usize, include_last: bool) -> (Vec<i64>, usize) {
         fail!("embedding_bag: the offsets begin with {}, not with 0", starts[0]);
     }
     if let Some(pair) = starts.windows(2).find(|pair| pair[0] > pair[1]) {
-        fail!("embedding_bag: the offsets fall from {} to {}; bags lie one behind the other", pair[0], pair[1]);
+        fail!(
+            "embedding_bag: the offsets fall from {} to {}; bags lie one behind the other",
+            pair[0],
+            pair[1]
+        );
     }
     if let Some(last) = starts.last().filter(|&&last| last > n as i64) {
         fail!("embedding_bag: the last offset is {last}, but the input has {n} elements");
@@ -441,9 +453,12 @@ pub(crate) static TABLE: &[OpInfo] = &[
     })
     .rejects(|| {
         vec![
-            Reject::new("embedding: index 3 is out of range for dim 0 of shape [3, 2]; expected 0 to 2", || {
-                embedding(&integers(), &floats([3, 2]));
-            }),
+            Reject::new(
+                "embedding: index 3 is out of range for dim 0 of shape [3, 2]; expected 0 to 2",
+                || {
+                    embedding(&integers(), &floats([3, 2]));
+                },
+            ),
             Reject::new("embedding: the weight has shape [3]", || {
                 embedding(&integers(), &floats([3]));
             }),
@@ -493,14 +508,19 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .differs("gradients are never sparse; max_norm changes the weight in place only if it is a leaf"),
     OpInfo::composed("one_hot", "torch.nn.functional.one_hot", |draw| {
         let shape = draw.full_shape(0, 2);
-        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| one_hot(&x[0].gt(0.0).to(DType::I64)).to(DType::F64))
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
+            one_hot(&x[0].gt(0.0).to(DType::I64)).to(DType::F64)
+        })
     })
     .never()
     .rejects(|| {
         vec![
-            Reject::new("one_hot: index 3 is out of range for dim -1 of shape [3, 3]; expected 0 to 2", || {
-                one_hot_with(&integers(), 3);
-            }),
+            Reject::new(
+                "one_hot: index 3 is out of range for dim -1 of shape [3, 3]; expected 0 to 2",
+                || {
+                    one_hot_with(&integers(), 3);
+                },
+            ),
             Reject::new("one_hot: the classes are float32, not int64", || {
                 one_hot(&floats([2]));
             }),

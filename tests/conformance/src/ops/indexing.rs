@@ -290,7 +290,9 @@ fn nested(py: &Py) -> Result<Tensor, Misfit> {
         Py::Int(x) => Ok(Tensor::from_vec(vec![*x], [])),
         Py::Bool(x) => Ok(Tensor::from_vec(vec![*x], [])),
         Py::Tensor(x) => Ok(x.detach()),
-        Py::List(items) | Py::Tuple(items) if items.is_empty() => Ok(Tensor::from_vec(Vec::<i64>::new(), [0])),
+        Py::List(items) | Py::Tuple(items) if items.is_empty() => {
+            Ok(Tensor::from_vec(Vec::<i64>::new(), [0]))
+        }
         Py::List(items) | Py::Tuple(items) => {
             let rows = items.iter().map(nested).collect::<Result<Vec<_>, Misfit>>()?;
             if rows.iter().any(|row| row.dtype() == DType::F32 || row.shape() != rows[0].shape()) {

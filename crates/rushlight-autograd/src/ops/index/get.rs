@@ -195,9 +195,12 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .differs("a tensor as value is cast to the dtype also beside index tensors")
     .rejects(|| {
         vec![
-            Reject::new("set_at: values of shape [2] do not broadcast to shape [3], which the indices name", || {
-                floats([2, 3]).set_at(0, &floats([2]));
-            }),
+            Reject::new(
+                "set_at: values of shape [2] do not broadcast to shape [3], which the indices name",
+                || {
+                    floats([2, 3]).set_at(0, &floats([2]));
+                },
+            ),
             Reject::new("set_at: 300 is beyond the range of uint8", || {
                 floats([2]).to(DType::U8).set_at(0, 300);
             }),

@@ -61,7 +61,10 @@ fn number_of(op: &str, x: &Tensor, number: Scalar) -> Tensor {
     let not_finite = !value.is_finite() && !dtype.is_int();
     let inside = not_finite || (low..=high).contains(&value.trunc());
     if !inside {
-        fail!("{op}: {value} is beyond the range of {}; cast the tensor to a wider dtype first", dtype.name());
+        fail!(
+            "{op}: {value} is beyond the range of {}; cast the tensor to a wider dtype first",
+            dtype.name()
+        );
     }
     Array::full((), number, dtype, &x.device()).into()
 }
@@ -134,35 +137,33 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
-    OpInfo::op("Cat", "cat", "torch.cat", |draw| {
-        let shape = draw.shape(1, 3);
-        let (dim, stacked) = (draw.dim(&shape), draw.coin());
-        let a = axis("cat", dim, &shape);
-        let mut inputs = Vec::new();
-        for _ in 0..1 + draw.below(3) {
-            let mut part = shape.to_vec();
-            if !stacked {
-                part[a] = draw.size();
-            }
-            inputs.push(draw.leaf(&part, Domain::Any));
+pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Cat", "cat", "torch.cat", |draw| {
+    let shape = draw.shape(1, 3);
+    let (dim, stacked) = (draw.dim(&shape), draw.coin());
+    let a = axis("cat", dim, &shape);
+    let mut inputs = Vec::new();
+    for _ in 0..1 + draw.below(3) {
+        let mut part = shape.to_vec();
+        if !stacked {
+            part[a] = draw.size();
         }
-        Sample::new(inputs, move |x| {
-            let parts: Vec<&Tensor> = x.iter().collect();
-            if stacked { Tensor::stack(&parts, dim).exp() } else { Tensor::cat(&parts, dim).exp() }
-        })
+        inputs.push(draw.leaf(&part, Domain::Any));
+    }
+    Sample::new(inputs, move |x| {
+        let parts: Vec<&Tensor> = x.iter().collect();
+        if stacked { Tensor::stack(&parts, dim).exp() } else { Tensor::cat(&parts, dim).exp() }
     })
-    .rejects(|| {
-        vec![
-            Reject::new("cat: shapes [2, 3] and [2, 4] (tensor 1) differ outside of dim 0", || {
-                Tensor::cat(&[&floats([2, 3]), &floats([2, 4])], 0);
-            }),
-            Reject::new("cat: an empty list of tensors", || {
-                Tensor::cat(&[], 0);
-            }),
-            Reject::new("stack: shapes [2] and [3] (tensor 1) differ; all must be equal", || {
-                Tensor::stack(&[&floats([2]), &floats([3])], 0);
-            }),
-        ]
-    }),
-];
+})
+.rejects(|| {
+    vec![
+        Reject::new("cat: shapes [2, 3] and [2, 4] (tensor 1) differ outside of dim 0", || {
+            Tensor::cat(&[&floats([2, 3]), &floats([2, 4])], 0);
+        }),
+        Reject::new("cat: an empty list of tensors", || {
+            Tensor::cat(&[], 0);
+        }),
+        Reject::new("stack: shapes [2] and [3] (tensor 1) differ; all must be equal", || {
+            Tensor::stack(&[&floats([2]), &floats([3])], 0);
+        }),
+    ]
+})];

@@ -153,7 +153,10 @@ impl Tensor {
     /// If shapes or dtypes do not fit, or a place is out of range.
     #[track_caller]
     pub fn index_copy(&self, dim: isize, index: &Tensor, source: &Tensor) -> Tensor {
-        Tensor::apply(IndexPlace { dim, index: index.array(), add: false, name: "index_copy" }, &[self, source])
+        Tensor::apply(
+            IndexPlace { dim, index: index.array(), add: false, name: "index_copy" },
+            &[self, source],
+        )
     }
 
     /// This tensor with one value, a number or a scalar tensor, in the slices along `dim` that `index` names; it is
@@ -339,9 +342,12 @@ pub(crate) static TABLE: &[OpInfo] = &[
             Reject::new("index_put: the values are int64, the tensor float32", || {
                 floats([4]).index_put(vec![0, 1, 2], &integers());
             }),
-            Reject::new("index_put: index 4 is out of range for dim 0 of shape [4]; expected -4 to 3", || {
-                floats([4]).index_put(vec![4], &floats([1]));
-            }),
+            Reject::new(
+                "index_put: index 4 is out of range for dim 0 of shape [4]; expected -4 to 3",
+                || {
+                    floats([4]).index_put(vec![4], &floats([1]));
+                },
+            ),
         ]
     }),
     OpInfo::composed("put", "torch.Tensor.put", |draw| {

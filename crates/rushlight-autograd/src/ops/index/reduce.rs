@@ -82,7 +82,11 @@ impl Places {
 
     fn add(&self, x: &Tensor, source: &Tensor) -> Tensor {
         let index = self.index.clone().into();
-        if self.slices { x.index_add(self.dim, &index, source) } else { x.scatter_add(self.dim, &index, source) }
+        if self.slices {
+            x.index_add(self.dim, &index, source)
+        } else {
+            x.scatter_add(self.dim, &index, source)
+        }
     }
 
     /// Zeros at the places.
@@ -215,7 +219,13 @@ impl Tensor {
     /// # Panics
     /// If shapes or dtypes do not fit, or a place is out of range.
     #[track_caller]
-    pub fn scatter_reduce(&self, dim: isize, index: &Tensor, source: &Tensor, reduce: ScatterReduce) -> Tensor {
+    pub fn scatter_reduce(
+        &self,
+        dim: isize,
+        index: &Tensor,
+        source: &Tensor,
+        reduce: ScatterReduce,
+    ) -> Tensor {
         self.scatter_reduce_with(dim, index, source, reduce, true)
     }
 
@@ -293,13 +303,8 @@ in_place! {
     index_reduce_with_ = index_reduce_with(dim: isize, index: &Tensor, source: &Tensor, reduce: ScatterReduce, include_self: bool);
 }
 
-const KINDS: [ScatterReduce; 5] = [
-    ScatterReduce::Sum,
-    ScatterReduce::Prod,
-    ScatterReduce::Mean,
-    ScatterReduce::Amax,
-    ScatterReduce::Amin,
-];
+const KINDS: [ScatterReduce; 5] =
+    [ScatterReduce::Sum, ScatterReduce::Prod, ScatterReduce::Mean, ScatterReduce::Amax, ScatterReduce::Amin];
 
 pub(crate) static TABLE: &[OpInfo] = &[
     OpInfo::op("ReduceAt", "scatter_reduce", "torch.scatter_reduce", |draw| {
