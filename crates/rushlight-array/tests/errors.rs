@@ -198,13 +198,13 @@ fn indexing_names_index_and_shape() {
     wrong!(x().get(2) => "index: 2 is out of range for dim 0 of shape [2, 3]; expected -2 to 1");
     wrong!(x().get((0, 0, 0)) => "index: 3 indices for shape [2, 3]; it has only 2 dims");
     wrong!(x().get(Index::step(0, 2, 0)) => "index: step 0 in dim 0; use at least 1");
-    wrong!(x().get(&index) => "index: index 5 is out of range for dim 0 of shape [2, 3]; expected 0 to 1");
-    wrong!(x().get(&ints(&[-9])) => "index: index -9 is out of range for dim 0 of shape [2, 3]");
+    wrong!(x().get(&index) => "index: 5 is out of range for dim 0 of shape [2, 3]; expected -2 to 1");
+    wrong!(x().get(&ints(&[-9])) => "index: -9 is out of range for dim 0 of shape [2, 3]");
     wrong!(x().get((&index, &index)) => "index: 5 is out of range for dim 0 of shape [2, 3]; expected -2 to 1");
     wrong!(x().get((&ints(&[0, 1]), &ints(&[0, 1, 2]))) => "index: shapes [2] and [3] do not broadcast");
     wrong!(x().get(&mask) => "index: a mask of shape [4] at dim 0 of shape [2, 3]; it must have the sizes");
     wrong!(x().get((.., &mask)) => "index: a mask of shape [4] at dim 1 of shape [2, 3]");
-    wrong!(x().get(&x()) => "index: indices are float32, not integers; cast with .to(DType::I64)");
+    wrong!(x().get(&x()) => "index: an index array of float32; it must hold integers or bools; cast with .to(DType::I64)");
     wrong!(x().index_select(0, &index) => "index_select: index 5 is out of range for dim 0 of shape [2, 3]; expected 0 to 1");
     wrong!(x().index_select(0, &ints(&[-1])) => "index_select: index -1 is out of range for dim 0 of shape [2, 3]");
     wrong!(x().index_select(0, &index.unsqueeze(0)) => "index_select: the index has shape [1, 2]; it must have one dim");

@@ -15,8 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// Elements of the source that one chunk of work places.
 const CHUNK: usize = 1 << 14;
 
-/// Parts of a result whose elements lie in one block. Each reads the whole index.
+/// Parts of a result that is one block, for several threads. Each part reads the whole index.
 const PARTS: usize = 4;
+
+/// Slices of so many elements outweigh reading the index [`PARTS`] times.
+const LONG: usize = 8;
+
+/// Elements of a result that no cache holds: there, reading the index twice costs less than the places in it.
+const LARGE: usize = 1 << 20;
 
 /// Calls a kernel with the function that joins the old value of a place and a new one.
 macro_rules! with_scatter {
@@ -193,7 +199,12 @@ fn place_rows<T: Element>(
             }
         });
     } else {
-        let part = size.div_ceil(PARTS) * inner;
+        let parts = match inner {
+            LONG.. => PARTS,
+            _ if size * inner >= LARGE => 2,
+            _ => 1,
+        };
+        let part = size.div_ceil(parts) * inner;
         for (block, out) in data.chunks_exact_mut(size * inner).enumerate() {
             let cost = PARALLEL_THRESHOLD.div_ceil(out.len());
             for_each_slice(out, part, cost, &|first, out| place(block, first / inner, out));

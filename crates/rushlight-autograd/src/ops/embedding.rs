@@ -101,7 +101,7 @@ impl Op for Embedding {
                 let counts = Tensor::constant(Array::full(shape[0], 0.0, grad.dtype(), &device));
                 let ones = Tensor::constant(Array::full(index.numel(), 1.0, grad.dtype(), &device));
                 let counts = counts.index_add(0, &index, &ones).index_select(0, &index);
-                grad = grad / counts.unsqueeze(1);
+                grad /= counts.unsqueeze(1);
             }
             let zeros = Tensor::constant(Array::full(shape, 0.0, grad.dtype(), &device));
             let all = zeros.index_add(0, &index, &grad);

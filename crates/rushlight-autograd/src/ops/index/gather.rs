@@ -151,7 +151,7 @@ impl Tensor {
     fn source(&self, op: &str, index: &Tensor, source: Operand<'_>) -> Tensor {
         match source {
             Operand::Tensor(source) => corner(op, source, index),
-            Operand::Number(number) => number_of(op, self, number).array().expand(&index.shape()).into(),
+            Operand::Number(number) => number_of(op, self, number).array().expand(index.shape()).into(),
         }
     }
 }
