@@ -177,10 +177,7 @@ impl Array {
         if self.dtype().is_float() {
             return self.div(&counts);
         }
-        let (x, counts) = (self.cast(DType::I64), counts.cast(DType::I64).broadcast_to("div", self.shape()));
-        let cut = self.device().backend().binary(Binary::Div, &x, &counts);
-        let below = x.lt(&cut.mul(&counts)).cast(DType::I64);
-        cut.sub(&below).cast(self.dtype())
+        self.cast(DType::I64).floor_divide(&counts.cast(DType::I64)).cast(self.dtype())
     }
 
     /// The elements where the mask is true, as one dim; mask and array broadcast.
