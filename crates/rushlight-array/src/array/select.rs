@@ -1,6 +1,6 @@
 use super::Array;
 use super::elementwise::broadcast_shapes;
-use crate::backend::{Binary, OutOfRange, Scatter};
+use crate::backend::{OutOfRange, Scatter};
 use crate::dtype::DType;
 use crate::fail;
 use crate::layout::axis;
