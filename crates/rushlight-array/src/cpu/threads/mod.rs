@@ -124,13 +124,16 @@ pub(crate) fn for_each_slices<T: Send, const N: usize>(
     }
 }
 
+/// What is done with a chunk's number and its parts of two outputs.
+pub(crate) type PairWork<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
+
 /// As [`for_each_slices`], for two outputs of different types.
 pub(crate) fn for_each_pair<A: Send, B: Send>(
     a: &mut [A],
     b: &mut [B],
     sizes: [usize; 2],
     cost: usize,
-    work: &(dyn Fn(usize, &mut [A], &mut [B]) + Sync),
+    work: &PairWork<'_, A, B>,
 ) {
     let (size, (len, count)) = (sizes[1].max(1), (b.len(), a.len().div_ceil(sizes[0].max(1))));
     assert!(

@@ -272,7 +272,7 @@ fn avg_windows<const N: usize>(
 }
 
 macro_rules! pools {
-    ($($n:literal: $max:ident $max_with:ident $max_indices:ident $avg:ident $avg_with:ident, $form:literal;)*) => {$(
+    ($($n:literal: $max:ident $max_with:ident $max_indices:ident $avg:ident $avg_with:ident, $form:literal $(, $example:literal)?;)*) => {$(
         #[doc = concat!("The largest element of each window, NaN before all others: PyTorch's `functional.", stringify!($max), "`.")]
         ///
         /// The windows lie side by side. The gradient goes to the first of the largest.
@@ -280,6 +280,7 @@ macro_rules! pools {
         #[doc = concat!("Shape: `(N, C, ", $form, ")` or without `N` -> the same with `size / kernel` places along each axis.")]
         /// Integers are allowed, also where PyTorch has only floats.
         ///
+        $(#[doc = $example])?
         /// # Panics
         /// If the shape does not fit or a window is larger than the input.
         #[track_caller]
@@ -350,7 +351,13 @@ macro_rules! pools {
 }
 pools! {
     1: max_pool1d max_pool1d_with max_pool1d_with_indices avg_pool1d avg_pool1d_with, "L";
-    2: max_pool2d max_pool2d_with max_pool2d_with_indices avg_pool2d avg_pool2d_with, "H, W";
+    2: max_pool2d max_pool2d_with max_pool2d_with_indices avg_pool2d avg_pool2d_with, "H, W", "
+```
+use rushlight_autograd::{ops::max_pool2d, tensor};
+let x = tensor([[[1.0, 2.0, 5.0, 4.0], [3.0, 0.0, 7.0, 6.0]]]);
+assert_eq!(max_pool2d(&x, 2).to_vec::<f32>(), [3.0, 7.0]);
+```
+";
     3: max_pool3d max_pool3d_with max_pool3d_with_indices avg_pool3d avg_pool3d_with, "D, H, W";
 }
 
@@ -404,33 +411,35 @@ rows! {
     MAX_POOL3D, AVG_POOL3D: max_pool3d max_pool3d_with avg_pool3d avg_pool3d_with;
 }
 
-pub(super) const MAX_POOL: OpInfo = OpInfo { op: "MaxPool", ..MAX_POOL2D }.rejects(|| {
-    vec![
-        Reject::new("max_pool2d: padding [2, 2] is more than half of the kernel [2, 2]", || {
-            let options = MaxPoolOptions { padding: [2, 2], ..Default::default() };
-            max_pool2d_with(&floats([1, 4, 4]), 2, options);
-        }),
-        Reject::new("max_pool2d: the input has shape [4]; it must be [N, C, H, W] or [C, H, W]", || {
-            max_pool2d(&floats([4]), 2);
-        }),
-        Reject::new("max_pool2d: the kernel is [0, 2]; every number of it must be at least 1", || {
-            max_pool2d(&floats([1, 4, 4]), [0, 2]);
-        }),
-        Reject::new(
-            "max_pool2d: a window of 5 (kernel [5, 5], dilation [1, 1]) is larger than the input",
-            || {
-                max_pool2d(&floats([1, 4, 4]), 5);
-            },
-        ),
-        Reject::new("max_pool2d: the input has shape [1, 0, 4]; only the first sizes may be 0", || {
-            max_pool2d(&floats([1, 0, 4]), 1);
-        }),
-    ]
-});
+pub(super) const MAX_POOL: OpInfo =
+    OpInfo::op("MaxPool", MAX_POOL2D.name, MAX_POOL2D.torch, MAX_POOL2D.sample).rejects(|| {
+        vec![
+            Reject::new("max_pool2d: padding [2, 2] is more than half of the kernel [2, 2]", || {
+                let options = MaxPoolOptions { padding: [2, 2], ..Default::default() };
+                max_pool2d_with(&floats([1, 4, 4]), 2, options);
+            }),
+            Reject::new("max_pool2d: the input has shape [4]; it must be [N, C, H, W] or [C, H, W]", || {
+                max_pool2d(&floats([4]), 2);
+            }),
+            Reject::new("max_pool2d: the kernel is [0, 2]; every number of it must be at least 1", || {
+                max_pool2d(&floats([1, 4, 4]), [0, 2]);
+            }),
+            Reject::new(
+                "max_pool2d: a window of 5 (kernel [5, 5], dilation [1, 1]) is larger than the input",
+                || {
+                    max_pool2d(&floats([1, 4, 4]), 5);
+                },
+            ),
+            Reject::new("max_pool2d: the input has shape [1, 0, 4]; only the first sizes may be 0", || {
+                max_pool2d(&floats([1, 0, 4]), 1);
+            }),
+        ]
+    });
 
-pub(super) const AVG_POOL: OpInfo = OpInfo { op: "AvgPool", ..AVG_POOL2D }.rejects(|| {
-    vec![Reject::new("avg_pool2d: divisor_override is 0", || {
-        let options = AvgPoolOptions { divisor_override: Some(0), ..Default::default() };
-        avg_pool2d_with(&floats([1, 4, 4]), 2, options);
-    })]
-});
+pub(super) const AVG_POOL: OpInfo =
+    OpInfo::op("AvgPool", AVG_POOL2D.name, AVG_POOL2D.torch, AVG_POOL2D.sample).rejects(|| {
+        vec![Reject::new("avg_pool2d: divisor_override is 0", || {
+            let options = AvgPoolOptions { divisor_override: Some(0), ..Default::default() };
+            avg_pool2d_with(&floats([1, 4, 4]), 2, options);
+        })]
+    });
