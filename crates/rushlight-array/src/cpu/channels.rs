@@ -8,7 +8,7 @@ use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
 use super::softmax::{slice, with_float};
-use super::threads::for_each_slice;
+use super::threads::{PairWork, for_each_slice};
 use crate::array::Array;
 use crate::dtype::DType;
 use crate::profile::{kernel, kernels};
@@ -60,7 +60,7 @@ impl Sizes {
 }
 
 /// As [`Sizes::sums`] for `[N, C, 1]`: `add(row, sums, others)` adds a whole row to the sums of its channels.
-fn column_sums<T: Float>(sizes: Sizes, add: &(dyn Fn(usize, &mut [T], &mut [T]) + Sync)) -> Vec<[f64; 2]> {
+fn column_sums<T: Float>(sizes: Sizes, add: &PairWork<'_, T, T>) -> Vec<[f64; 2]> {
     let (count, rows) = (sizes.channels, (PART / sizes.channels.max(1)).max(1));
     let mut partial = vec![T::ZERO; sizes.samples.div_ceil(rows) * 2 * count];
     for_each_slice(&mut partial, 2 * count, rows, &|start, out| {

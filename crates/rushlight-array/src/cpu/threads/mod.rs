@@ -125,7 +125,7 @@ pub(crate) fn for_each_slices<T: Send, const N: usize>(
 }
 
 /// Work on a chunk: its number and its part of each of two outputs.
-type PairWork<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
+pub(crate) type PairWork<'a, A, B> = dyn Fn(usize, &mut [A], &mut [B]) + Sync + 'a;
 
 /// As [`for_each_slice`], for two outputs of different types that are cut into the same number of chunks: `work` gets the
 /// chunk's number and its part of each. The length of the first decides, with `cost`.

@@ -50,5 +50,5 @@ fn for_each_unit<T: Product>(
 
 /// The largest divisor of `total` that is at most `most`.
 fn divisor(total: usize, most: usize) -> usize {
-    (1..=most.clamp(1, total.max(1))).rev().find(|part| total % part == 0).unwrap_or(1)
+    (1..=most.clamp(1, total.max(1))).rev().find(|&part| total.is_multiple_of(part)).unwrap_or(1)
 }

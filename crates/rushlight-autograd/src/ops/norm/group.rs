@@ -81,10 +81,10 @@ pub fn group_norm_with(
     let mut of_channel = vec![1; shape.len() - 1];
     of_channel[0] = channels;
     if let Some(weight) = weight {
-        y = y * weight.to(x.dtype()).reshape(of_channel.as_slice());
+        y *= weight.to(x.dtype()).reshape(of_channel.as_slice());
     }
     if let Some(bias) = bias {
-        y = y + bias.to(x.dtype()).reshape(of_channel.as_slice());
+        y += bias.to(x.dtype()).reshape(of_channel.as_slice());
     }
     y
 }

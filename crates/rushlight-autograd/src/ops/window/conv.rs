@@ -229,7 +229,10 @@ fn check_operands<const N: usize>(
             );
         }
     }
-    if let (Some(bias), Some(outputs)) = (bias, outputs)
+    let Some(outputs) = outputs else {
+        fail!("{name}: weight shape {weights:?} with groups = {groups} has more channels than can be counted")
+    };
+    if let Some(bias) = bias
         && bias.shape() != [outputs]
     {
         fail!(
@@ -308,6 +311,7 @@ fn transposed<const N: usize>(
         let size = steps
             .zip((wide(kernel[i]) - 1).checked_mul(wide(dilation)))
             .and_then(|(steps, extent)| steps.checked_add(extent))
+            .filter(|&size| size < super::MOST as i128)
             .map(|size| size + wide(more) + 1 - 2 * wide(options.padding[i]));
         match size {
             Some(size) if (1..=(super::MOST as i128)).contains(&size) => large[i] = size as usize,
@@ -336,12 +340,13 @@ fn transposed<const N: usize>(
 }
 
 macro_rules! convolutions {
-    ($($n:literal: $conv:ident $conv_with:ident $transpose:ident $transpose_with:ident, $form:literal;)*) => {$(
+    ($($n:literal: $conv:ident $conv_with:ident $transpose:ident $transpose_with:ident, $form:literal $(, $example:literal)?;)*) => {$(
         #[doc = concat!("The cross-correlation of each sample with the weight, plus a bias: PyTorch's `functional.", stringify!($conv), "`.")]
         ///
         #[doc = concat!("Shape: `(N, C, ", $form, ")` or without `N`, weight `(O, C, kernel)`, bias `(O)` -> `(N, O, ", $form, ")` with")]
         /// `size - kernel + 1` places along each axis. Integers are allowed and wrap.
         ///
+        $(#[doc = $example])?
         /// # Panics
         /// If shapes, dtypes or devices do not fit, or the kernel is larger than the input.
         #[track_caller]
@@ -402,7 +407,15 @@ macro_rules! convolutions {
 }
 convolutions! {
     1: conv1d conv1d_with conv_transpose1d conv_transpose1d_with, "L";
-    2: conv2d conv2d_with conv_transpose2d conv_transpose2d_with, "H, W";
+    2: conv2d conv2d_with conv_transpose2d conv_transpose2d_with, "H, W", "
+```
+use rushlight_autograd::{ops::conv2d, tensor};
+let x = tensor([[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]);
+let ones = tensor([[[[1.0, 1.0], [1.0, 1.0]]]]);
+let y = conv2d(&x, &ones, Some(&tensor([0.5])));
+assert_eq!(y.to_vec::<f32>(), [12.5, 16.5]);
+```
+";
     3: conv3d conv3d_with conv_transpose3d conv_transpose3d_with, "D, H, W";
 }
 

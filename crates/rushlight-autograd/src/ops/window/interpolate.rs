@@ -220,7 +220,7 @@ fn resample(x: &Tensor, dim: usize, axis: Axis) -> Tensor {
         let mut term = pick(places);
         if !single {
             let weights = Array::from_vec(weights, shape.as_slice()).cast(x.dtype()).to_device(&x.device());
-            term = term * Tensor::from(weights);
+            term *= Tensor::from(weights);
         }
         sum = Some(match sum {
             Some(sum) => sum + term,
@@ -309,7 +309,8 @@ pub fn interpolate_with(x: &Tensor, to: impl Into<Resize>, options: InterpolateO
         fail!("interpolate: the input has shape {shape:?}; only N may be 0");
     }
     let picks = matches!(mode, Nearest | NearestExact);
-    if !x.dtype().is_float() && !(picks && x.dtype() == DType::U8) {
+    let fits = x.dtype().is_float() || (picks && x.dtype() == DType::U8);
+    if !fits {
         fail!("interpolate: the input is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());
     }
     if mode.axes().is_none() && options.align_corners.is_some() {

@@ -272,7 +272,7 @@ fn avg_windows<const N: usize>(
 }
 
 macro_rules! pools {
-    ($($n:literal: $max:ident $max_with:ident $max_indices:ident $avg:ident $avg_with:ident, $form:literal;)*) => {$(
+    ($($n:literal: $max:ident $max_with:ident $max_indices:ident $avg:ident $avg_with:ident, $form:literal $(, $example:literal)?;)*) => {$(
         #[doc = concat!("The largest element of each window, NaN before all others: PyTorch's `functional.", stringify!($max), "`.")]
         ///
         /// The windows lie side by side. The gradient goes to the first of the largest.
@@ -280,6 +280,7 @@ macro_rules! pools {
         #[doc = concat!("Shape: `(N, C, ", $form, ")` or without `N` -> the same with `size / kernel` places along each axis.")]
         /// Integers are allowed, also where PyTorch has only floats.
         ///
+        $(#[doc = $example])?
         /// # Panics
         /// If the shape does not fit or a window is larger than the input.
         #[track_caller]
@@ -350,7 +351,13 @@ macro_rules! pools {
 }
 pools! {
     1: max_pool1d max_pool1d_with max_pool1d_with_indices avg_pool1d avg_pool1d_with, "L";
-    2: max_pool2d max_pool2d_with max_pool2d_with_indices avg_pool2d avg_pool2d_with, "H, W";
+    2: max_pool2d max_pool2d_with max_pool2d_with_indices avg_pool2d avg_pool2d_with, "H, W", "
+```
+use rushlight_autograd::{ops::max_pool2d, tensor};
+let x = tensor([[[1.0, 2.0, 5.0, 4.0], [3.0, 0.0, 7.0, 6.0]]]);
+assert_eq!(max_pool2d(&x, 2).to_vec::<f32>(), [3.0, 7.0]);
+```
+";
     3: max_pool3d max_pool3d_with max_pool3d_with_indices avg_pool3d avg_pool3d_with, "D, H, W";
 }
 
