@@ -301,5 +301,25 @@ fn a_layout_that_leaves_its_storage_is_refused() {
         assert!(catch_unwind(AssertUnwindSafe(|| Array::from_parts(block, layout))).is_err(), "{len}");
     }
     let (block, _) = Array::ones([64 * 64], DType::F32).into_parts();
-    assert_eq!(**Array::from_parts(block, layout).shape(), [64, 64]);
+    assert_eq!(Array::from_parts(block, layout).shape(), &rushlight_array::Shape::from([64, 64]));
+}
+
+#[test]
+fn default_functions_of_three_agree_with_the_fused_ones() {
+    let delegate = Delegate::default();
+    for dtype in [DType::F32, DType::F64] {
+        let x: Vec<Array> = (0..3).map(|seed| values(&[3, 5], seed, dtype)).collect();
+        let y: Vec<Array> = x.iter().map(|x| x.to_device(&delegate.device())).collect();
+        assert_close(&x[0].addcmul(&x[1], &x[2], 1.5), &y[0].addcmul(&y[1], &y[2], 1.5));
+        assert_close(&x[0].addcdiv(&x[1], &x[2], -1.5), &y[0].addcdiv(&y[1], &y[2], -1.5));
+        assert_close(&x[0].lerp(&x[1], &x[2]), &y[0].lerp(&y[1], &y[2]));
+        assert_close(&x[0].clamp_between(&x[1], &x[2]), &y[0].clamp_between(&y[1], &y[2]));
+    }
+    let whole: Vec<Array> = (0..3).map(|seed| values(&[3, 5], seed, DType::I64)).collect();
+    let there: Vec<Array> = whole.iter().map(|x| x.to_device(&delegate.device())).collect();
+    assert_close(&whole[0].addcmul(&whole[1], &whole[2], 3), &there[0].addcmul(&there[1], &there[2], 3));
+    assert_close(
+        &whole[0].clamp_between(&whole[1], &whole[2]),
+        &there[0].clamp_between(&there[1], &there[2]),
+    );
 }

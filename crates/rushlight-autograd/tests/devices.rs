@@ -22,7 +22,7 @@ fn derivatives(info: &OpInfo, sample: &Sample) -> Vec<Tensor> {
         allow_unused: true,
         grad_outputs: vec![y.ones_like()],
     };
-    if y.requires_grad() {
+    if y.requires_grad() && info.derivative != Derivative::None {
         all.extend(grad_with(&[&y], &x, &options(&y, false)));
         for first in grad_with(&[&y], &x, &options(&y, true)) {
             if first.requires_grad() && info.derivative == Derivative::Every {

@@ -138,7 +138,7 @@ fn creation_and_elementwise() {
         wrong!("abs: not defined for bool", f(&[3]).gt(0.0).abs()),
         wrong!("floor: not defined for bool", f(&[3]).gt(0.0).floor()),
         wrong!("relu: not defined for bool", f(&[3]).gt(0.0).relu()),
-        wrong!("clamp: not defined for bool", f(&[3]).gt(0.0).clamp(0.0, 1.0)),
+        wrong!("clamp: not defined for bool", f(&[3]).gt(0.0).clamp(false, true)),
         wrong!("size: dim 2 is out of range for shape [2, 3]", x().size(2)),
         wrong!("size: a scalar has no dim 0", tensor(1.0).size(0)),
         wrong!("len: a scalar tensor has no length", tensor(1.0).len()),

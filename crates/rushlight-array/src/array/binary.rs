@@ -75,8 +75,9 @@ macro_rules! divide {
         /// If the shapes do not broadcast, the devices differ, both are bools, or an integer is divided by zero.
         #[track_caller]
         pub fn $name(&self, other: &Array) -> Array {
+            let dtype = Rule::Number.result(stringify!($name), Array::result_dtype(&[self, other]));
             self.check_divisor(stringify!($name), other);
-            self.by_rule(stringify!($name), Binary::$op, Rule::Number, other)
+            self.binary(stringify!($name), Binary::$op, other, dtype)
         }
     )*};
 }
@@ -91,8 +92,7 @@ macro_rules! compare {
         /// If the shapes do not broadcast or the devices differ.
         #[track_caller]
         pub fn $name(&self, other: &Array) -> Array {
-            let dtype = Array::result_dtype(&[self, other]).compute();
-            let (a, b) = self.operands(stringify!($name), other, dtype);
+            let (a, b) = self.operands(stringify!($name), other, Array::result_dtype(&[self, other]));
             self.device().backend().compare(Compare::$op, &a, &b)
         }
     )*};
@@ -333,8 +333,16 @@ impl Array {
 
     #[track_caller]
     fn binary(&self, name: &str, op: Binary, other: &Array, dtype: DType) -> Array {
-        let (a, b) = self.operands(name, other, dtype.compute());
+        let (a, b) = self.operands(name, other, dtype);
         self.device().backend().binary(op, &a, &b).into_dtype(dtype)
+    }
+
+    /// As an operand of an operation in a dtype, rounded to that dtype: an `f32` without dims beside `f16` is one.
+    fn to_compute(&self, dtype: DType) -> Cow<'_, Array> {
+        match self.dtype() == dtype || dtype == dtype.compute() {
+            true => self.in_dtype(dtype.compute()),
+            false => Cow::Owned(self.cast(dtype).cast(dtype.compute())),
+        }
     }
 
     /// Integers have nothing that a division by zero could give.
@@ -346,7 +354,7 @@ impl Array {
         }
     }
 
-    /// Both operands in one dtype and shape.
+    /// Both operands in one shape, and in the compute type of a dtype.
     #[track_caller]
     pub(super) fn operands<'a>(
         &'a self,
@@ -355,7 +363,7 @@ impl Array {
         dtype: DType,
     ) -> (Cow<'a, Array>, Cow<'a, Array>) {
         self.same_device(name, other);
-        let (a, b) = (self.in_dtype(dtype), other.in_dtype(dtype));
+        let (a, b) = (self.to_compute(dtype), other.to_compute(dtype));
         if a.shape() == b.shape() {
             return (a, b);
         }
@@ -448,7 +456,7 @@ impl Array {
         self.same_device(name, c);
         let shape = broadcast_shapes(name, self.shape(), b.shape());
         let shape = broadcast_shapes(name, &shape, c.shape());
-        let [a, b, c] = [self, b, c].map(|x| widened(name, x.in_dtype(dtype.compute()), &shape));
+        let [a, b, c] = [self, b, c].map(|x| widened(name, x.to_compute(dtype), &shape));
         self.device().backend().ternary(op, &a, &b, &c).into_dtype(dtype)
     }
 

@@ -94,13 +94,7 @@ impl Pair for f32 {
         );
     }
     fn floor_divide(out: &mut [f32], x: &[f32], y: &[f32]) {
-        with_rest(
-            out,
-            x,
-            y,
-            #[inline(always)]
-            |rest, x, y| floor_quotient(rest, x, y),
-        );
+        with_rest(out, x, y, floor_quotient::<f32>);
     }
 }
 
@@ -304,4 +298,84 @@ fn with_rest(out: &mut [f32], x: &[f32], y: &[f32], finish: impl Fn(f32, f32, f3
             }
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros, ones, infinities, NaN, whole numbers odd and even, and numbers of every magnitude, with both signs.
+    fn values() -> Vec<f32> {
+        let special =
+            [0.0, 1.0, 2.0, 3.0, 0.5, 1.5, 16_777_216.0, f32::INFINITY, f32::MIN_POSITIVE, f32::MAX, 1e-45];
+        let spread = (0..120).map(|i| f32::from_bits(0x0040_1234u32 + i * 0x0110_9137));
+        let all: Vec<f32> = special.into_iter().chain(spread).collect();
+        all.iter().flat_map(|&x| [x, -x]).chain([f32::NAN]).collect()
+    }
+
+    /// The difference in units of the last place of the exact value; 0 for equal infinities, signed zeros and NaN.
+    fn ulps(found: f32, exact: f64) -> f64 {
+        let rounded = exact as f32;
+        if found.is_nan() && exact.is_nan() {
+            return 0.0;
+        }
+        if found == rounded {
+            return if found.is_sign_negative() == rounded.is_sign_negative() { 0.0 } else { f64::INFINITY };
+        }
+        let next = f32::from_bits(rounded.abs().to_bits() + 1);
+        let unit = f64::from(next) - f64::from(rounded.abs());
+        (f64::from(found) - exact).abs() / unit
+    }
+
+    fn check(name: &str, found: fn(f32, f32) -> f32, exact: fn(f64, f64) -> f64, most: f64) {
+        for x in values() {
+            for y in values() {
+                let error = ulps(found(x, y), exact(f64::from(x), f64::from(y)));
+                assert!(error <= most, "{name}({x:e}, {y:e}) = {:e}: {error} ULP", found(x, y));
+            }
+        }
+    }
+
+    #[test]
+    fn powers_angles_and_lengths_are_rounded_once() {
+        check("pow", power, f64::powf, 0.51);
+        check("atan2", angle, f64::atan2, 0.51);
+        check("hypot", length, f64::hypot, 0.501);
+    }
+
+    #[test]
+    fn remainders_are_exact_and_quotients_fit_them() {
+        let (x, y): (Vec<f32>, Vec<f32>) =
+            values().iter().flat_map(|&x| values().into_iter().map(move |y| (x, y))).unzip();
+        let run = |f: fn(&mut [f32], &[f32], &[f32])| {
+            let mut out = vec![0.0; x.len()];
+            f(&mut out, &x, &y);
+            out
+        };
+        let (rest, floor_rests, quotients) = (run(f32::fmod), run(f32::remainder), run(f32::floor_divide));
+        for i in 0..x.len() {
+            let (x, y) = (x[i], y[i]);
+            let name = format!("{x:e} {y:e}");
+            assert_eq!(ulps(rest[i], f64::from(x % y)), 0.0, "{name}: {:e} is not {:e}", rest[i], x % y);
+            assert_eq!(ulps(floor_rests[i], f64::from(floor_rest(x % y, y))), 0.0, "{name}");
+            assert_eq!(ulps(quotients[i], f64::from(floor_quotient(x % y, x, y))), 0.0, "{name}");
+        }
+        // Python: 5.0 % -3.0 is -1.0, 5.0 // -3.0 is -2.0, and 1 // 0.1 is 9 though 1 / 0.1 rounds to 10.
+        assert_eq!((floor_rest(2.0, -3.0), floor_quotient(2.0, 5.0, -3.0)), (-1.0, -2.0));
+        assert_eq!(floor_quotient(1.0 % 0.1, 1.0, 0.1), 9.0);
+    }
+
+    #[test]
+    fn sums_of_exponentials_do_not_overflow() {
+        let ln_2 = LN_2 as f32;
+        assert_eq!(logaddexp(1000.0f32, 1000.0, 1.0), 1000.0 + ln_2);
+        assert_eq!(logaddexp(-1000.0f32, 5.0, 1.0), 5.0);
+        assert_eq!(logaddexp(3.0f64, 3.0, LN_2), 4.0);
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        assert_eq!(
+            [logaddexp(inf, inf, 1.0), logaddexp(-inf, -inf, 1.0), logaddexp(inf, -inf, 1.0)],
+            [inf, -inf, inf]
+        );
+        assert!(logaddexp(nan, 1.0, 1.0).is_nan() && logaddexp(1.0, nan, 1.0).is_nan());
+    }
 }
