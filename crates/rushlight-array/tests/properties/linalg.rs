@@ -144,7 +144,8 @@ proptest! {
         let (u, s, v) = a.svd(full).expect("it converges");
         let k = m.min(n);
         let product = u.narrow(2, 0, k).mul(&s.unsqueeze(1)).matmul(&v.narrow(1, 0, k));
-        prop_assert!(distance(&product, &a) < tolerance(dtype, m.max(n)));
+        let error = distance(&product, &a);
+        prop_assert!(error < tolerance(dtype, m.max(n)), "{error}");
         prop_assert!(skew(&u) < tolerance(dtype, m.max(n)) && skew(&v.transpose(1, 2)) < tolerance(dtype, m.max(n)));
         let values = s.cast(DType::F64).to_vec::<f64>();
         prop_assert!(values.chunks(k.max(1)).all(|row| row.windows(2).all(|w| w[0] >= w[1]) && row.iter().all(|&s| s >= 0.0)));

@@ -2,17 +2,18 @@
 //!
 //! `cholesky`, `lu` and `triangular` halve a matrix again and again, so that nearly all of their work is the matrix
 //! product of `gemm`, and finish pieces of some columns by plain loops (`block`). `qr` is Householder's method as LAPACK
-//! has it, signs included; `spectral` asks nalgebra for singular values and eigenvalues. QR and what follows compute in
-//! f64 for f32, too: they are not worth two compilations.
+//! has it, signs included; `svd` turns columns (Jacobi); `eigen` asks nalgebra. These three compute in f64 for f32, too:
+//! they are not worth two compilations.
 //!
 //! Pieces are cut by the shape alone, so the bits do not depend on the number of threads.
 
 mod block;
 mod cholesky;
 mod cross;
+mod eigen;
 mod lu;
 mod qr;
-mod spectral;
+mod svd;
 mod triangular;
 
 pub(crate) use cross::cross;
@@ -143,7 +144,7 @@ pub(crate) fn svd(x: &Array, full: bool) -> Option<(Array, Array, Array)> {
     let k = m.min(n);
     let (mut u, mut s, mut v) = (Vec::new(), Vec::new(), Vec::new());
     for matrix in matrices(x) {
-        spectral::svd(&matrix, m, n, full, [&mut u, &mut s, &mut v])?;
+        svd::svd(&matrix, m, n, full, [&mut u, &mut s, &mut v])?;
     }
     let (rows, columns) = if full { (m, n) } else { (k, k) };
     Some((back(u, x, &[m, rows]), back(s, x, &[k]), back(v, x, &[columns, n])))
@@ -156,7 +157,7 @@ pub(crate) fn eigh(x: &Array) -> Option<(Array, Array)> {
     let _span = work("eigh", x, count * n * n * n * 4);
     let (mut values, mut vectors) = (Vec::new(), Vec::new());
     for matrix in matrices(x) {
-        spectral::eigh(&matrix, n, &mut values, &mut vectors)?;
+        eigen::eigh(&matrix, n, &mut values, &mut vectors)?;
     }
     Some((back(values, x, &[n]), back(vectors, x, &[n, n])))
 }

@@ -79,7 +79,7 @@ impl Op for LogAbsDet {
 /// ```
 /// use rushlight_autograd::ops::linalg;
 /// use rushlight_autograd::tensor;
-/// assert_eq!(linalg::det(&tensor([[1.0, 2.0], [3.0, 4.0]])).item(), -2.0);
+/// assert_eq!(linalg::det(&tensor([[2.0, 1.0], [4.0, 8.0]])).item(), 12.0);
 /// ```
 ///
 /// # Panics
