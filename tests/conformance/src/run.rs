@@ -55,7 +55,7 @@ pub fn run(golden: &Golden) -> Outcome {
     if let Some(call) = ops::call(&golden.op) {
         let (mut calls, mut errors) = (Tally::default(), Tally::default());
         for case in &golden.cases {
-            calls.add(&case.id, guarded(|| check(golden, case, &tensors, |args| call(args))));
+            calls.add(&case.id, guarded(|| check(golden, case, &tensors, call)));
         }
         for case in &golden.errors {
             errors.add(&case.id, rejected(case, &tensors, call));

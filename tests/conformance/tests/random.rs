@@ -129,8 +129,7 @@ const INTERNAL: [&str; 14] = [
 /// Why the message of a panic is not one for users.
 fn complaint(message: &str) -> Option<String> {
     // `panic at FILE:LINE: op: what is wrong`
-    let text =
-        message.splitn(3, ": ").nth(1).map_or("", |_| message.split_once(": ").map_or("", |(_, text)| text));
+    let text = message.split_once(": ").map_or("", |(_, text)| text);
     let name = text.split(": ").next().unwrap_or_default();
     let named = !name.is_empty()
         && text.len() > name.len()

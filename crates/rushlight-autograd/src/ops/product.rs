@@ -144,8 +144,8 @@ pub fn tensordot(a: &Tensor, b: &Tensor, dims: impl Into<Contraction>) -> Tensor
     let order = |first: &[usize], last: &[usize]| -> Vec<isize> {
         first.iter().chain(last).map(|&i| i as isize).collect()
     };
-    let x = a.permute(&order(&rows, &left)).reshape([size(&rows, &p), size(&left, &p)]);
-    let y = b.permute(&order(&right, &columns)).reshape([size(&right, &q), size(&columns, &q)]);
+    let x = a.permute(order(&rows, &left)).reshape([size(&rows, &p), size(&left, &p)]);
+    let y = b.permute(order(&right, &columns)).reshape([size(&right, &q), size(&columns, &q)]);
     let shape: Vec<usize> = rows.iter().map(|&i| p[i]).chain(columns.iter().map(|&j| q[j])).collect();
     x.matmul(&y).reshape(shape.as_slice())
 }
@@ -318,7 +318,7 @@ pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<
     check_same("bilinear", input1, weight);
     let rows: usize = a[..a.len() - 1].iter().product();
     let (out, first, second) = (w[0], w[1], w[2]);
-    let weight = weight.permute(&[1, 0, 2]).reshape([first, out * second]);
+    let weight = weight.permute([1, 0, 2]).reshape([first, out * second]);
     let left = input1.reshape([rows, first]).matmul(&weight).reshape([rows, out, second]);
     let y = left.matmul(&input2.reshape([rows, second, 1]));
     let shape: Vec<usize> = a[..a.len() - 1].iter().copied().chain([out]).collect();
