@@ -473,8 +473,8 @@ const TABLE: &[OpInfo] = &[
         logspace(0.0, 1.0, 3, 10.0).to(device) + logspace_with(0.0, 2.0, 3, 2.0, (DType::I64, device))
     }),
     made!(eye, "torch.", |_x, device| eye(3).to(device) + eye_with(3, 3, (DType::Bool, device))),
-    // Times 0, since two draws differ.
-    made!(rand_like, "torch.", |x, _device| x.rand_like() * 0.0 + x.rand_like_with(DType::F32).ge(0.0)),
-    made!(randn_like, "torch.", |x, _device| x.randn_like() * 0.0 + x.randn_like_with(DType::F32) * 0.0),
+    // Times 0, since two draws differ; without the sign that a zero keeps.
+    made!(rand_like, "torch.", |x, _device| x.rand_like() * 0.0 + x.rand_like_with(DType::F32) * 0.0),
+    made!(randn_like, "torch.", |x, _device| ((x.randn_like() + x.randn_like_with(DType::F32)) * 0.0).abs()),
     made!(randint_like, "torch.", |x, _device| x.randint_like(2, 3)),
 ];

@@ -106,8 +106,12 @@ fn float_binary<T: Pair>(op: Binary, a: &Array, b: &Array) -> Array {
             let step = if x > T::ZERO { T::ONE } else { T::ZERO };
             if x == T::ZERO { y } else { step }
         }),
-        Binary::Igamma => plain(a, b, 400, |a: T, x: T| T::from_f64(igamma::lower(a.to_f64(), x.to_f64()))),
-        Binary::Igammac => plain(a, b, 400, |a: T, x: T| T::from_f64(igamma::upper(a.to_f64(), x.to_f64()))),
+        Binary::Igamma => plain(a, b, 400, |a: T, x: T| {
+            T::from_f64(igamma::lower(a.to_f64(), x.to_f64(), series_precision::<T>()))
+        }),
+        Binary::Igammac => plain(a, b, 400, |a: T, x: T| {
+            T::from_f64(igamma::upper(a.to_f64(), x.to_f64(), series_precision::<T>()))
+        }),
         Binary::IgammaSlope => {
             plain(a, b, 100, |a: T, x: T| T::from_f64(igamma::slope(a.to_f64(), x.to_f64())))
         }
@@ -119,6 +123,11 @@ fn float_binary<T: Pair>(op: Binary, a: &Array, b: &Array) -> Array {
         Binary::GeluGrad(Gelu::Tanh) => zip!(a, b, 10, |g, x: T| g * x.gelu_tanh_slope()),
         op => panic!("{op:?} is not defined on floats; arrays cast before they ask for it"),
     }
+}
+
+/// Where series in f64 may stop for a result of this type.
+fn series_precision<T: Element>() -> f64 {
+    if T::DTYPE == DType::F32 { 1e-10 } else { f64::EPSILON }
 }
 
 /// x^y by squaring, wrapping; a negative power is the reciprocal cut towards zero.

@@ -129,6 +129,8 @@ proptest! {
     #[test]
     fn powers_match_one_by_one((a, b, shape) in pair()) {
         let dtype = Array::result_dtype(&[&a.array, &b.array]);
+        // Negative numbers without dims beside `u8` are large powers, which f64 cannot check.
+        prop_assume!(dtype.is_float() || dtype == a.array.dtype().promote(b.array.dtype()));
         let (p, q) = (a.model.map(|v| store(dtype, v)), b.model.map(|v| store(dtype, v)));
         let expected = p.zip(&q, &shape, |x, y| match dtype {
             d if d.is_float() => store(d, x.powf(y)),
