@@ -30,7 +30,7 @@ impl Shape {
         for &size in &self.0 {
             let Some(product) = numel.checked_mul(size) else {
                 fail!(
-                    "shape {self:?} holds more elements than can be counted; sizes must multiply to a usize"
+                    "shape: {self:?} holds more elements than can be counted; sizes must multiply to a usize"
                 )
             };
             numel = product;

@@ -268,7 +268,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
             Reject::new("constant_pad_nd: 3 sizes [1, 1, 1] for shape [2, 3]", || {
                 constant_pad_nd(&floats([2, 3]), [1, 1, 1], 0.0);
             }),
-            Reject::new("shape [2, 9223372036854775810] holds more elements than can be counted", || {
+            Reject::new("shape: [2, 9223372036854775810] holds more elements than can be counted", || {
                 constant_pad_nd(&floats([1, 3]), [isize::MAX, 0, 1, 0], 0.0);
             }),
         ]
