@@ -191,6 +191,11 @@ impl Tensor {
         let axis = real_axis(call, dim, &shape);
         let total = shape[axis];
         let ends: Vec<usize> = match (list, numbers) {
+            // Pieces beyond the size are empty; a list of more than these is a slip, not a wish.
+            (false, &[count]) if count as usize > total.max(1 << 16) && count > 0 => fail!(
+                "{call}: {count} pieces along dim {dim} of shape {shape:?}; at most {} can be made",
+                total.max(1 << 16)
+            ),
             (false, &[count]) if count > 0 => {
                 let count = count as usize;
                 (1..count).map(|i| i * (total / count) + i.min(total % count)).collect()
