@@ -322,15 +322,18 @@ impl Layout {
         let len = rows.min(self.shape[second].saturating_sub(right));
         let mut layout = self.clone();
         if len > 0 {
-            let start = below as isize * self.strides[first] + right as isize * self.strides[second];
-            layout.offset = (layout.offset as isize + start) as usize;
+            // Where a size is 0 strides may have wrapped around; nothing is read there.
+            let start = (below as isize)
+                .wrapping_mul(self.strides[first])
+                .wrapping_add((right as isize).wrapping_mul(self.strides[second]));
+            layout.offset = (layout.offset as isize).wrapping_add(start) as usize;
         }
         for axis in [first.max(second), first.min(second)] {
             layout.shape.remove(axis);
             layout.strides.remove(axis);
         }
         layout.shape.push(len);
-        layout.strides.push(if len > 1 { self.strides[first] + self.strides[second] } else { 1 });
+        layout.strides.push(if len > 1 { self.strides[first].wrapping_add(self.strides[second]) } else { 1 });
         layout
     }
 

@@ -158,6 +158,9 @@ fn try_one(golden: &Golden, seed: u64) -> Result<(), String> {
             kwargs.pop();
         }
     }
+    if std::env::var_os("RUSHLIGHT_RANDOM_TRACE").is_some() {
+        eprintln!("{}", golden.op);
+    }
     let described = format!("{} {args:?} {kwargs:?}", golden.op);
     let start = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(|| {

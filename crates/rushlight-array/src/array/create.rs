@@ -143,7 +143,8 @@ impl Array {
             true => start + step * i as f64,
             false => end - step * (steps - 1 - i) as f64,
         };
-        Array::from_vec((0..steps).map(value).collect::<Vec<f64>>(), steps).cast(dtype)
+        let write = |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = value(i));
+        Array::build(steps, write).cast(dtype)
     }
 
     /// An identity matrix: ones where row and column are equal.

@@ -128,7 +128,8 @@ pub(super) fn apply(
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Tensor {
-    let size = normalized_shape.iter().product();
+    // What does not fit the input is refused below, before the product counts.
+    let size = normalized_shape.iter().fold(1usize, |size, &next| size.wrapping_mul(next));
     let op = NormOp { kind, size, eps, has_weight: weight.is_some(), stats: None };
     let (name, shape) = (op.name(), x.shape());
     if normalized_shape.is_empty() || !shape.ends_with(normalized_shape) {
