@@ -8,6 +8,9 @@ use rushlight_array::window::Spans;
 use rushlight_array::{Shape, fail};
 use std::sync::Arc;
 
+/// Along one axis: the list of windows stays within a few gigabytes.
+const MOST_WINDOWS: usize = 1 << 27;
+
 /// The wanted size for each axis; `None` keeps that of the input, and one number stands for all axes.
 ///
 /// Nobody writes it out: `5`, `[5, 7]` and `[Some(5), None]` turn into it by themselves.
@@ -46,8 +49,10 @@ fn windows<const N: usize>(name: &str, x: &Tensor, size: OutputSize<N>) -> (Span
     result.extend(output);
     let result = Shape::from(result);
     // A list of windows is made for each axis: a size that cannot be asked for must be found out before.
-    if result.numel() > isize::MAX as usize / 8 {
-        fail!("{name}: output size {output:?} gives shape {result:?}, which is more than can be addressed");
+    if result.numel() > isize::MAX as usize / 8 || output.iter().any(|&size| size > MOST_WINDOWS) {
+        fail!(
+            "{name}: output size {output:?} gives shape {result:?}; an axis can have at most {MOST_WINDOWS} windows"
+        );
     }
     (Spans::adaptive(three(input, 1), three(output, 1)), result)
 }
@@ -158,7 +163,7 @@ pub(super) const ADAPTIVE_AVG_POOL2D: OpInfo = ADAPTIVE_AVG_POOL2D_BARE.rejects(
                 adaptive_avg_pool2d(&floats([2, 2]), 2);
             },
         ),
-        Reject::new("which is more than can be addressed", || {
+        Reject::new("an axis can have at most", || {
             adaptive_avg_pool2d(&floats([1, 2, 2]), [1, usize::MAX / 2]);
         }),
     ]
