@@ -5,6 +5,9 @@ use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, fail};
 
+/// Along one axis: the tables of places and weights stay within a few gigabytes.
+const MOST_PLACES: usize = 1 << 27;
+
 /// How [`interpolate_with`] finds values between the given ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum InterpolateMode {
@@ -256,6 +259,11 @@ fn sizes(sizes: &[usize], to: &Resize, recompute: bool) -> (Vec<usize>, Vec<Opti
         };
         if output == 0 || size == 0 {
             fail!("interpolate: input sizes {sizes:?} cannot become {to:?}; all sizes must be at least 1");
+        }
+        if output > MOST_PLACES {
+            fail!(
+                "interpolate: input sizes {sizes:?} cannot become {to:?}; a size may be at most {MOST_PLACES}"
+            );
         }
         all.0.push(output);
         all.1.push(scale);
