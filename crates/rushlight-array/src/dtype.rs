@@ -167,8 +167,9 @@ impl fmt::Display for DType {
 
 /// A Rust type that can be an array's element.
 ///
-/// The conversions follow PyTorch's casts: float to integer truncates (and saturates, where C
-/// leaves it undefined), integers wrap, half precision is rounded from `f32`, and anything other than zero is `true`.
+/// The conversions follow PyTorch's casts: float to integer truncates, integers wrap, half precision is rounded from
+/// `f32`, and anything other than zero is `true`. A float becomes a narrow integer by way of `i32`. What is too large
+/// for `i32`, or for `i64`, becomes the nearest integer there and NaN becomes 0, where C leaves it undefined.
 ///
 /// Sealed: blocks of memory are read as `T` on the word of `T::DTYPE`.
 pub trait Element:
@@ -216,15 +217,19 @@ macro_rules! element {
         }
     };
 }
-element!(f32, F32, |v| v as f32, f64::from(v), v as f32, v as i64);
-element!(f64, F64, |v| v, v, v as f64, v as i64);
+
+#[allow(unsafe_code, reason = "numbers that are seen to fit become integers")]
+pub(crate) mod truncate;
+
+element!(f32, F32, |v| v as f32, f64::from(v), v as f32, truncate::f32_to_i64(v));
+element!(f64, F64, |v| v, v, v as f64, truncate::f64_to_i64(v));
 // Half precision goes through f32, as in torch; `half`'s own way from f64 rounds once or twice
 // depending on the processor.
 element!(f16, F16, |v| f16::from_f32(v as f32), v.to_f64(), f16::from_f32(v as f32), v.to_f32() as i64);
 element!(bf16, BF16, |v| bf16::from_f32(v as f32), v.to_f64(), bf16::from_f32(v as f32), v.to_f32() as i64);
 element!(i64, I64, |v| v as i64, v as f64, v, v);
-element!(i32, I32, |v| v as i64 as i32, f64::from(v), v as i32, i64::from(v));
-element!(i16, I16, |v| v as i64 as i16, f64::from(v), v as i16, i64::from(v));
-element!(i8, I8, |v| v as i64 as i8, f64::from(v), v as i8, i64::from(v));
-element!(u8, U8, |v| v as i64 as u8, f64::from(v), v as u8, i64::from(v));
+element!(i32, I32, |v| truncate::f64_to_i32(v), f64::from(v), v as i32, i64::from(v));
+element!(i16, I16, |v| truncate::f64_to_i32(v) as i16, f64::from(v), v as i16, i64::from(v));
+element!(i8, I8, |v| truncate::f64_to_i32(v) as i8, f64::from(v), v as i8, i64::from(v));
+element!(u8, U8, |v| truncate::f64_to_i32(v) as u8, f64::from(v), v as u8, i64::from(v));
 element!(bool, Bool, |v| v != 0.0, f64::from(u8::from(v)), v != 0, i64::from(v));

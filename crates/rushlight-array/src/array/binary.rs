@@ -487,6 +487,30 @@ impl Array {
         equal.logical_or(&actual.le(&allowed).logical_and(&finite))
     }
 
+    /// Whether all elements are equal to those of an array of the same shape. The first difference ends the search.
+    ///
+    /// # Panics
+    /// If the shapes, dtypes or devices differ.
+    #[track_caller]
+    pub fn equal(&self, other: &Array) -> bool {
+        if self.shape() != other.shape() {
+            fail!("equal: the shapes differ: {:?} and {:?}", self.shape(), other.shape());
+        }
+        // Ever longer parts: what differs does so early, as a rule, and what is equal is read in few of them.
+        let (a, b) = (self.contiguous(), other.contiguous());
+        let [a, b] = [a, b].map(|x| x.reshape(x.numel()));
+        let (mut start, mut len) = (0, 1 << 10);
+        while start < a.numel() {
+            let end = a.numel().min(start + len);
+            let part = |x: &Array| x.slice("equal", 0, start, end - start, 1);
+            if !part(&a).eq(&part(&b)).all().item::<bool>() {
+                return false;
+            }
+            (start, len) = (end, 4 * len);
+        }
+        true
+    }
+
     /// Whether [`Array::isclose`] holds for all elements.
     ///
     /// # Panics

@@ -143,8 +143,9 @@ impl Array {
             true => start + step * i as f64,
             false => end - step * (steps - 1 - i) as f64,
         };
-        let write = |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = value(i));
-        Array::build(steps, write).cast(dtype)
+        crate::cpu::with_dtype!(dtype, T => Array::build(steps, |out: &mut [T]| {
+            out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(value(i)));
+        }))
     }
 
     /// An identity matrix: ones where row and column are equal.

@@ -228,7 +228,7 @@ pub enum Binary {
 }
 
 /// An elementwise function of three arrays of one dtype and shape, with a result of that dtype; see
-/// [`Backend::ternary`].
+/// [`Backend::ternary`](super::Backend::ternary).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Ternary {
     /// a + value b c, of numbers.
@@ -275,7 +275,7 @@ pub enum ArgReduce {
     Min,
 }
 
-/// What [`Backend::reduce_term`] sums.
+/// What [`Backend::reduce_term`](super::Backend::reduce_term) sums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum Term {
@@ -283,7 +283,7 @@ pub enum Term {
     Square,
 }
 
-/// What stands at each place of [`Backend::scan`]: something of all elements up to there.
+/// What stands at each place of [`Backend::scan`](super::Backend::scan): something of all elements up to there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scan {
     /// The sum.
@@ -305,7 +305,7 @@ pub enum Rank {
     NanMedian,
 }
 
-/// What [`Backend::norm`] takes out of a row.
+/// What [`Backend::norm`](super::Backend::norm) takes out of a row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Norm {
     /// Mean and deviation: layer norm.
@@ -314,7 +314,7 @@ pub enum Norm {
     Rms,
 }
 
-/// A loss of a prediction `x` and a target `y`, each a number; see [`Backend::pair_loss`].
+/// A loss of a prediction `x` and a target `y`, each a number; see [`Backend::pair_loss`](super::Backend::pair_loss).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum PairLoss {
     /// (x - y)^2.
@@ -336,7 +336,7 @@ impl PairLoss {
     pub const LEAST: f64 = 1e-12;
 }
 
-/// What connectionist temporal classification is to align; see [`Backend::ctc_loss`].
+/// What connectionist temporal classification is to align; see [`Backend::ctc_loss`](super::Backend::ctc_loss).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ctc {
     /// The labels of each sample, class numbers in range.
@@ -373,7 +373,7 @@ pub struct OutOfRange {
     pub size: usize,
 }
 
-/// One step of stochastic gradient descent on one parameter; see [`Backend::sgd_step`].
+/// One step of stochastic gradient descent on one parameter; see [`Backend::sgd_step`](super::Backend::sgd_step).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SgdStep {
     /// Learning rate.
@@ -392,7 +392,7 @@ pub struct SgdStep {
     pub first: bool,
 }
 
-/// One step of Adam on one parameter; see [`Backend::adam_step`].
+/// One step of Adam on one parameter; see [`Backend::adam_step`](super::Backend::adam_step).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct AdamStep {
     /// Learning rate.

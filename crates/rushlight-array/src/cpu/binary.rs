@@ -192,13 +192,37 @@ fn binary_i64(op: Binary, a: &Array, b: &Array) -> Array {
         Binary::Heaviside => zip!(a, b, 1, |x, y: i64| if x == 0 { y } else { i64::from(x > 0) }),
         Binary::Gcd => plain(a, b, 100, gcd),
         Binary::Lcm => plain(a, b, 120, lcm),
-        Binary::ShiftLeft => zip!(a, b, 1, |x, y: i64| if (0..64).contains(&y) { x << y } else { 0 }),
-        Binary::ShiftRight => zip!(a, b, 1, |x, y: i64| x >> if (0..64).contains(&y) { y } else { 63 }),
+        Binary::ShiftLeft => shift(
+            a,
+            b,
+            #[inline(always)]
+            |x, y| if (0..64).contains(&y) { x << y } else { 0 },
+        ),
+        Binary::ShiftRight => shift(
+            a,
+            b,
+            #[inline(always)]
+            |x, y| x >> if (0..64).contains(&y) { y } else { 63 },
+        ),
         Binary::And => zip!(a, b, 1, |x, y: i64| x & y),
         Binary::Or => zip!(a, b, 1, |x, y: i64| x | y),
         Binary::Xor => zip!(a, b, 1, |x, y: i64| x ^ y),
         op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
     }
+}
+
+/// As [`zip!`], compiled for each level: before AVX2, every element of a vector is shifted by the same number.
+fn shift(a: &Array, b: &Array, f: impl Fn(i64, i64) -> i64 + Sync + Copy) -> Array {
+    runs(a, b, 1, &|out: &mut [i64], x: &[i64], y: &[i64]| {
+        simd::vectorized(
+            #[inline(always)]
+            || {
+                for ((o, &x), &y) in out.iter_mut().zip(x).zip(y) {
+                    *o = f(x, y);
+                }
+            },
+        );
+    })
 }
 
 fn binary_bool(op: Binary, a: &Array, b: &Array) -> Array {

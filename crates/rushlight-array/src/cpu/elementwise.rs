@@ -1,36 +1,11 @@
-//! Elementwise kernels: one generic loop for one, two and three operands, and casts.
+//! Elementwise kernels of one operand: one generic loop, and copies.
 
 use super::simd;
 use super::threads::for_each_slice;
 use super::walk::{Tile, Walk};
 use crate::array::Array;
-use crate::dtype::{DType, Element};
+use crate::dtype::Element;
 use crate::shape::Shape;
-use half::{bf16, f16};
-
-/// As `with_dtype!`, for the four compute types.
-macro_rules! with_compute_type {
-    ($dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            DType::F32 => {
-                type $t = f32;
-                $body
-            }
-            DType::F64 => {
-                type $t = f64;
-                $body
-            }
-            DType::I64 => {
-                type $t = i64;
-                $body
-            }
-            _ => {
-                type $t = bool;
-                $body
-            }
-        }
-    };
-}
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
 /// where the work is worth a hand-off at all.
@@ -130,53 +105,4 @@ pub(super) use map as map_elements;
 /// The array in row-major order, in a block of its own.
 pub(crate) fn copy<T: Element>(x: &Array) -> Array {
     map!(x, 1, |v: T| v)
-}
-
-/// A cast. Kernels exist among the four compute types, and between each narrow type and its own compute
-/// type; other pairs take two steps. f64 to half precision is direct, so that it rounds once.
-pub(crate) fn cast(x: &Array, dtype: DType) -> Array {
-    let from = x.dtype();
-    match (from == from.compute(), dtype == dtype.compute()) {
-        // Pictures: in one step, through i64, which holds every value.
-        (false, true) if from == DType::U8 && dtype == DType::F32 => convert::<u8, f32>(x),
-        (true, true) => with_compute_type!(from, A => with_compute_type!(dtype, O => convert::<A, O>(x))),
-        (true, false) if from == DType::F64 && dtype == DType::F16 => convert::<f64, f16>(x),
-        (true, false) if from == DType::F64 && dtype == DType::BF16 => convert::<f64, bf16>(x),
-        (true, false) if from != dtype.compute() => cast(&cast(x, dtype.compute()), dtype),
-        (true, false) => narrow(x, dtype),
-        (false, _) => widen(x).cast(dtype),
-    }
-}
-
-/// From a compute type to a narrow one.
-fn narrow(x: &Array, dtype: DType) -> Array {
-    match dtype {
-        DType::F16 => convert::<f32, f16>(x),
-        DType::BF16 => convert::<f32, bf16>(x),
-        DType::I32 => convert::<i64, i32>(x),
-        DType::I16 => convert::<i64, i16>(x),
-        DType::I8 => convert::<i64, i8>(x),
-        _ => convert::<i64, u8>(x),
-    }
-}
-
-/// From a narrow type to its compute type.
-fn widen(x: &Array) -> Array {
-    match x.dtype() {
-        DType::F16 => convert::<f16, f32>(x),
-        DType::BF16 => convert::<bf16, f32>(x),
-        DType::I32 => convert::<i32, i64>(x),
-        DType::I16 => convert::<i16, i64>(x),
-        DType::I8 => convert::<i8, i64>(x),
-        _ => convert::<u8, i64>(x),
-    }
-}
-
-/// One cast: from floats through f64 and from integers through i64, which hold all their values.
-fn convert<A: Element, O: Element>(x: &Array) -> Array {
-    if A::DTYPE.is_float() {
-        map!(x, 2, |a: A| O::from_f64(a.to_f64()))
-    } else {
-        map!(x, 1, |a: A| O::from_i64(a.to_i64()))
-    }
 }

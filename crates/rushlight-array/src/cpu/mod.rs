@@ -3,6 +3,7 @@
 
 mod activation;
 mod binary;
+mod cast;
 pub(crate) mod channels;
 mod ctc;
 mod elementwise;
@@ -145,7 +146,7 @@ impl Backend for Cpu {
 
     fn cast(&self, x: &Array, dtype: DType) -> Array {
         let _span = kernel("cast", || kernels::cast(x, dtype));
-        elementwise::cast(x, dtype)
+        cast::cast(x, dtype)
     }
 
     fn fill(&self, shape: &[usize], dtype: DType, value: Scalar) -> Array {
@@ -160,7 +161,9 @@ impl Backend for Cpu {
                 let shape = crate::shape::Shape::from(shape);
                 return Array::from_host(HostBuffer::new(dtype, shape.numel()), shape);
             }
-            Array::build(shape, |out: &mut [T]| out.fill(value))
+            Array::build(shape, |out: &mut [T]| {
+                threads::for_each_slice(out, 1 << 15, 1, &|_, out| out.fill(value));
+            })
         })
     }
 

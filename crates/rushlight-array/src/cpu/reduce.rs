@@ -89,34 +89,49 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
     total
 }
 
+/// Columns that are folded at a time, their totals in the nearest cache and each row's part read as a stream.
+const WIDE: usize = 512;
+
 /// Folds the columns of `rows x out.len()` elements, rows `stride` apart, into `out`.
 fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
     vectorized(
         #[inline(always)]
         || {
             let (mut done, len) = (0, out.len());
+            if len >= 32 {
+                for out in out.chunks_mut(WIDE) {
+                    let block = block::<T, F, WIDE>(&data[done..], rows, stride, out.len());
+                    out.copy_from_slice(&block[..out.len()]);
+                    done += out.len();
+                }
+            }
             // As many columns at a time as stay in registers.
             macro_rules! blocks {
                 ($($width:literal)*) => {$(
                     while len - done >= $width {
-                        let block = block::<T, F, $width>(&data[done..], rows, stride);
+                        let block = block::<T, F, $width>(&data[done..], rows, stride, $width);
                         out[done..done + $width].copy_from_slice(&block);
                         done += $width;
                     }
                 )*};
             }
-            blocks!(64 16 4 1);
+            blocks!(16 4 1);
         },
     );
 }
 
-/// The folds of `N` neighbouring columns: a chain for each column and leaf of rows, the leaves in a binary tree.
+/// The folds of up to `N` neighbouring columns: a chain for each column and leaf of rows, the leaves in a binary tree.
 #[inline(always)]
-fn block<T: Element, F: Fold<T>, const N: usize>(data: &[T], rows: usize, stride: usize) -> [T; N] {
+fn block<T: Element, F: Fold<T>, const N: usize>(
+    data: &[T],
+    rows: usize,
+    stride: usize,
+    width: usize,
+) -> [T; N] {
     let leaf = |start: usize, end: usize| {
         let mut totals = [F::START; N];
         for row in start..end {
-            for (total, &v) in totals.iter_mut().zip(&data[row * stride..][..N]) {
+            for (total, &v) in totals[..width].iter_mut().zip(&data[row * stride..][..width]) {
                 *total = F::fold(*total, v);
             }
         }

@@ -11,7 +11,7 @@ use crate::array::Array;
 use crate::dtype::Element;
 
 /// Elements that are gathered at a time.
-const RUN: usize = 256;
+const RUN: usize = 512;
 
 /// Rows from this length on are worth a call of the kernel of their own.
 const LONG: usize = 64;
@@ -159,6 +159,10 @@ impl<'a, T: Element> Feed<'a, T> {
             |i: usize| self.at + (block.row + i) as isize * self.outer + block.column as isize * self.inner;
         if self.inner == 1 && block.rows == 1 {
             return &self.data[start(0) as usize..][..count];
+        }
+        if self.inner == 0 && block.rows == 1 && block.column > 0 {
+            // One element for all of the row, whose first block is never shorter than the others.
+            return &self.buffer[..count];
         }
         for (i, out) in self.buffer[..count].chunks_exact_mut(block.columns).enumerate() {
             let mut at = start(i);

@@ -45,6 +45,33 @@ fn select<T: Ordered>(row: &[T], k: usize, flip: bool, alone: bool, list: &mut V
     at
 }
 
+/// Up to this many elements are kept at hand while a row is read once.
+const FEW: usize = 256;
+
+/// The first `k` entries of a row, in order.
+fn first_few<T: Ordered>(row: &[T], k: usize, flip: bool, list: &mut Vec<T::Entry>) {
+    list.clear();
+    let (head, rest) = row.split_at(k);
+    list.extend(head.iter().enumerate().map(|(place, &v)| v.entry(place, flip)));
+    let mut last = *list.iter().max().expect("k is 1 or more");
+    let shrink = |list: &mut Vec<T::Entry>| {
+        let last = *list.select_nth_unstable(k - 1).1;
+        list.truncate(k);
+        last
+    };
+    for (i, &v) in rest.iter().enumerate() {
+        let e = v.entry(k + i, flip);
+        if e < last {
+            list.push(e);
+            if list.len() == 4 * k {
+                last = shrink(list);
+            }
+        }
+    }
+    shrink(list);
+    list.sort_unstable();
+}
+
 /// The `k` largest or smallest elements along an axis in order, and their places.
 pub(crate) fn topk(x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array) {
     fn by<T: Ordered>(x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array) {
@@ -52,6 +79,8 @@ pub(crate) fn topk(x: &Array, axis: usize, k: usize, largest: bool) -> (Array, A
             if k > row.len() / 4 {
                 entries(row, largest, list);
                 sort_entries(list, spare);
+            } else if k <= FEW {
+                first_few(row, k, largest, list);
             } else {
                 select(row, k, largest, false, list);
                 list[..k].sort_unstable();

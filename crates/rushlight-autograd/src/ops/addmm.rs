@@ -39,9 +39,7 @@ impl Op for AddProduct {
             return a.linear(&b.t(), Some(input), false);
         }
         let product = match self.kind {
-            // The vector is the smallest thing to scale. The matrix product is several times faster than a
-            // multiplication that broadcasts rows of some hundred elements.
-            Kind::Addr if a.dtype().is_float() => scaled(a, self.alpha).unsqueeze(1).matmul(&b.unsqueeze(0)),
+            // The vector is the smallest thing to scale.
             Kind::Addr => scaled(a, self.alpha).unsqueeze(1).mul(b),
             Kind::Addbmm => {
                 let rows = [a.shape()[1], a.shape()[0] * a.shape()[2]];

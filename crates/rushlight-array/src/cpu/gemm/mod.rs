@@ -4,7 +4,8 @@
 //! between them, `large` the crates; this page has batches, threads and what the rest of the backend calls.
 //!
 //! An element of the result is one chain of `mul_add` over the inner index (for very few rows or columns:
-//! a fixed number of chains; for large products: the crates' order). Threads only decide who computes which part, and
+//! a fixed number of chains; for a long row times a column: parts of a fixed size; for large products: the crates'
+//! order). Threads only decide who computes which part, and
 //! no sum is ever split between them. So the bits follow from shapes and strides, not from the number of threads.
 
 mod block;
@@ -14,7 +15,7 @@ mod large;
 mod product;
 
 use super::float::Float;
-use super::threads::{SendPointer, for_each_chunk};
+use super::threads::{SendPointer, for_each_chunk, for_each_slice};
 use crate::array::Array;
 use crate::dtype::{DType, Element};
 pub(super) use kernel::Product;
@@ -37,8 +38,29 @@ fn matmul_as<T: Product>(a: &Array, b: &Array) -> Array {
     shape.dims_mut()[rank - 1] = b.shape()[rank - 1];
     Array::build(shape, |out: &mut [T]| {
         let (a, b) = (Operand::new(a), Operand::new(b));
-        multiply(&a, &b, out, &Epilogue::NONE);
+        match out {
+            [out] if a.first.columns > PART => *out = dot(&a.first, &b.first),
+            out => multiply(&a, &b, out, &Epilogue::NONE),
+        }
     })
+}
+
+/// Longer vectors are multiplied in parts of this many elements.
+const PART: usize = 1 << 15;
+
+/// The product of a row and a column: parts of a fixed size by all threads, added in order.
+fn dot<T: Product>(row: &Matrix<'_, T>, column: &Matrix<'_, T>) -> T {
+    let count = row.columns;
+    let mut sums = vec![T::default(); count.div_ceil(PART)];
+    for_each_slice(&mut sums, 1, PART, &|i, sum| {
+        let len = PART.min(count - i * PART);
+        let start = |at: usize, stride: isize| (at as isize + (i * PART) as isize * stride) as usize;
+        let row = Matrix { at: start(row.at, row.column_stride), columns: len, ..*row };
+        let column = Matrix { at: start(column.at, column.row_stride), rows: len, ..*column };
+        let [row, column] = [row, column].map(|first| Operand { first, sizes: &[], strides: &[] });
+        multiply(&row, &column, sum, &Epilogue::NONE);
+    });
+    sums.into_iter().fold(T::default(), T::add)
 }
 
 /// `x W^T + b`, with negative results made zero if `relu`: `[N, in] x [out, in] + [out] -> [N, out]`.
