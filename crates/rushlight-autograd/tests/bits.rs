@@ -26,7 +26,7 @@ fn run(info: &OpInfo, sample: &Sample, inputs: &[Tensor]) -> Vec<Vec<u64>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn threads_and_vector_units_change_no_bit(choices in prop::collection::vec(0u32..1000, 8..24)) {
