@@ -123,10 +123,14 @@ impl Layout {
 
     /// Whether the elements lie in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
+        if self.numel() == 0 {
+            // The other sizes may have no product.
+            return true;
+        }
         let mut expected = 1;
         for (&size, &stride) in self.shape.iter().zip(&self.strides).rev() {
             if size != 1 {
-                if stride != expected && self.numel() > 0 {
+                if stride != expected {
                     return false;
                 }
                 expected *= size as isize;
@@ -261,7 +265,11 @@ impl Layout {
 
     /// Adds a dimension of size 1 before `axis`.
     pub fn unsqueeze(&self, axis: usize) -> Layout {
-        let stride = if axis < self.shape.len() { self.strides[axis] * self.shape[axis] as isize } else { 1 };
+        let stride = if axis < self.shape.len() {
+            self.strides[axis].wrapping_mul(self.shape[axis] as isize)
+        } else {
+            1
+        };
         let mut layout = self.clone();
         layout.shape.insert(axis, 1);
         layout.strides.insert(axis, stride);

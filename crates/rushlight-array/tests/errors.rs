@@ -232,3 +232,12 @@ fn placing_and_joining_name_both_shapes() {
     wrong!(Array::stack(&[&x(), &x().t()], 0) => "stack: shapes [2, 3] and [3, 2] (tensor 1) differ; all must be equal");
     wrong!(Array::stack(&[&x()], 3) => "stack: dim 3 is out of range for shape [2, 3]; expected -3 to 2");
 }
+
+#[test]
+fn numbers_at_the_end_of_their_range_are_told_in_words() {
+    wrong!(Array::new([i64::MAX]).bincount(None, 0) => "bincount: 9223372036854775807 counters would be needed");
+    wrong!(Array::randperm(1 << 62, &Generator::new(0)) => "randperm: ");
+    // Past the end means all, however far.
+    assert_eq!(*x().get(..=usize::MAX).shape(), [2, 3]);
+    assert!(Array::zeros([0, 1 << 40, 1 << 40], DType::F32).is_contiguous());
+}

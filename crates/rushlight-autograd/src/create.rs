@@ -241,6 +241,10 @@ pub fn arange_with(
 }
 
 /// `steps` evenly spaced values from `start` to `end`, both included, `f32`.
+///
+/// # Panics
+/// If it needs more than `isize::MAX` bytes.
+#[track_caller]
 pub fn linspace(start: f64, end: f64, steps: usize) -> Tensor {
     linspace_with(start, end, steps, TensorOptions::default())
 }
@@ -264,6 +268,10 @@ pub fn linspace_with(start: f64, end: f64, steps: usize, options: impl Into<Tens
 /// use rushlight_autograd::logspace;
 /// assert_eq!(logspace(0.0, 3.0, 4, 2.0).to_vec::<f32>(), [1.0, 2.0, 4.0, 8.0]);
 /// ```
+///
+/// # Panics
+/// If it needs more than `isize::MAX` bytes.
+#[track_caller]
 pub fn logspace(start: f64, end: f64, steps: usize, base: f64) -> Tensor {
     logspace_with(start, end, steps, base, TensorOptions::default())
 }
@@ -314,11 +322,19 @@ pub fn eye_with(n: usize, m: usize, options: impl Into<TensorOptions>) -> Tensor
 }
 
 /// Values drawn evenly from `[0, 1)` by the default generator, `f32`.
+///
+/// # Panics
+/// If it needs more than `isize::MAX` bytes.
+#[track_caller]
 pub fn rand(shape: impl Into<Shape>) -> Tensor {
     Array::uniform(shape, 0.0, 1.0, DType::F32, &default_generator()).into()
 }
 
 /// Standard normal values drawn by the default generator, `f32`.
+///
+/// # Panics
+/// If it needs more than `isize::MAX` bytes.
+#[track_caller]
 pub fn randn(shape: impl Into<Shape>) -> Tensor {
     Array::normal(shape, 0.0, 1.0, DType::F32, &default_generator()).into()
 }
@@ -333,6 +349,10 @@ pub fn randint(low: i64, high: i64, shape: impl Into<Shape>) -> Tensor {
 }
 
 /// The integers `0..n` in a random order, drawn by the default generator, `i64`.
+///
+/// # Panics
+/// If it needs more than `isize::MAX` bytes.
+#[track_caller]
 pub fn randperm(n: usize) -> Tensor {
     Array::randperm(n, &default_generator()).into()
 }

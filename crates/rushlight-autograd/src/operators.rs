@@ -8,53 +8,43 @@ use crate::ops::Operand;
 use crate::tensor::Tensor;
 use rushlight_array::backend::Binary;
 use rushlight_array::profile::{Work, span};
-use rushlight_array::{Array, Scalar, fail};
+use rushlight_array::{Array, Scalar};
 use std::ops::{
-    Add, AddAssign, BitAnd, BitOr, BitXor, Div, DivAssign, Mul, MulAssign, Neg, Not, Rem, Shl, Shr, Sub,
-    SubAssign,
+    Add, AddAssign, BitAnd, BitAndAssign, BitOr, BitOrAssign, BitXor, BitXorAssign, Div, DivAssign, Mul,
+    MulAssign, Neg, Not, Rem, RemAssign, Shl, ShlAssign, Shr, ShrAssign, Sub, SubAssign,
 };
 
-/// `a += b` and its kin: `f.set(f - g * lr)` for a leaf cell, a new value for every other tensor.
+/// `a += b` and its kin: the forms with `_`, as operators.
 macro_rules! assign_operator {
-    ($trait:ident, $method:ident, $operator:tt) => {
-        assign_operator!(@ $trait, $method, $operator, f64, |tensor, other| &*tensor $operator other);
-        assign_operator!(@ $trait, $method, $operator, i64, |tensor, other| &*tensor $operator other);
-        assign_operator!(@ $trait, $method, $operator, Tensor, |tensor, other| {
-            let own = taken(tensor, &other);
-            own $operator other
-        });
-        assign_operator!(@ $trait, $method, $operator, &Tensor, |tensor, other| {
-            let own = taken(tensor, &other);
-            own $operator other
-        });
+    ($trait:ident, $method:ident, $in_place:ident: $($number:ty),*) => {
+        assign_operator!(@ $trait, $method, $in_place, &Tensor, |other| other);
+        assign_operator!(@ $trait, $method, $in_place, Tensor, |other| &other);
+        $(assign_operator!(@ $trait, $method, $in_place, $number, |other| other);)*
     };
-    (@ $trait:ident, $method:ident, $operator:tt, $other:ty, |$tensor:ident, $value:ident| $result:expr) => {
+    (@ $trait:ident, $method:ident, $in_place:ident, $other:ty, |$value:ident| $operand:expr) => {
         impl $trait<$other> for Tensor {
+            /// The form with `_` as an operator.
+            ///
             /// # Panics
-            /// If this is a leaf that requires a gradient and recording is on: do it inside of
-            /// [`no_grad`](crate::no_grad). Also as the operator itself.
+            /// As that form: if this is a leaf that requires a gradient and recording is on (do it inside of
+            /// [`no_grad`](crate::no_grad)), or if the result has another shape or a dtype that cannot be kept here.
             #[track_caller]
             fn $method(&mut self, $value: $other) {
-                if self.fixed().is_some() {
-                    let $tensor = self;
-                    *$tensor = $result;
-                    return;
-                }
-                if is_grad_enabled() && self.requires_grad() {
-                    fail!(
-                        "{}: a leaf that requires grad is being changed in place; do it inside of no_grad",
-                        stringify!($method)
-                    );
-                }
-                self.set(&*self $operator $value);
+                self.$in_place($operand);
             }
         }
     };
 }
-assign_operator!(AddAssign, add_assign, +);
-assign_operator!(SubAssign, sub_assign, -);
-assign_operator!(MulAssign, mul_assign, *);
-assign_operator!(DivAssign, div_assign, /);
+assign_operator!(AddAssign, add_assign, add_: f64, i64);
+assign_operator!(SubAssign, sub_assign, sub_: f64, i64);
+assign_operator!(MulAssign, mul_assign, mul_: f64, i64);
+assign_operator!(DivAssign, div_assign, div_: f64, i64);
+assign_operator!(RemAssign, rem_assign, remainder_: f64, i64);
+assign_operator!(BitAndAssign, bitand_assign, bitwise_and_: i64, bool);
+assign_operator!(BitOrAssign, bitor_assign, bitwise_or_: i64, bool);
+assign_operator!(BitXorAssign, bitxor_assign, bitwise_xor_: i64, bool);
+assign_operator!(ShlAssign, shl_assign, bitwise_left_shift_: i64);
+assign_operator!(ShrAssign, shr_assign, bitwise_right_shift_: i64);
 
 /// A change in place that overwrites the elements if nobody else holds them. The new value, or `None` if it is there
 /// already.
@@ -95,12 +85,6 @@ fn fits(tensor: &Tensor, other: &Tensor) -> bool {
         && tensor.dtype() == other.dtype()
         && tensor.shape() == other.shape()
         && tensor.device() == other.device()
-}
-
-/// The tensor out of its place, where the operator cannot refuse: a panic would leave the other one there.
-#[track_caller]
-fn taken(tensor: &mut Tensor, other: &Tensor) -> Tensor {
-    if fits(tensor, other) { std::mem::replace(tensor, other.clone()) } else { tensor.clone() }
 }
 
 /// The values of a tensor that the operator consumes, if no rule and nobody else will want them, and those of the other

@@ -138,3 +138,28 @@ fn a_leaf_of_integers_is_set_and_keeps_its_dtype() {
     steps.zero_();
     assert_eq!(handle.to_vec::<i64>(), [0, 0]);
 }
+
+#[test]
+fn assign_operators_are_the_forms_with_an_underscore() {
+    let mut x = tensor([1.0, 2.0]);
+    x += &tensor([0.5, 0.5]).to(DType::F64);
+    assert_eq!((x.dtype(), x.to_vec::<f32>()), (DType::F32, vec![1.5, 2.5]));
+    x %= 1;
+    assert_eq!(x.to_vec::<f32>(), [0.5, 0.5]);
+    let mut i = tensor([5, 6]);
+    i += 1;
+    i <<= 1;
+    i &= 12;
+    i |= &tensor([1, 2]);
+    assert_eq!(i.to_vec::<i64>(), [13, 14]);
+    let message = panic_of(&tensor([5, 6]), |i| {
+        *i += 1.5;
+        i
+    });
+    assert!(message.starts_with("add_: the result is float32"), "{message}");
+    let message = panic_of(&tensor([1.0, 2.0]), |x| {
+        *x *= &tensor([[1.0, 2.0], [3.0, 4.0]]);
+        x
+    });
+    assert!(message.starts_with("mul_: the result has shape [2, 2]"), "{message}");
+}

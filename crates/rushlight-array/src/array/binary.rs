@@ -490,7 +490,7 @@ impl Array {
     /// Whether all elements are equal to those of an array of the same shape. The first difference ends the search.
     ///
     /// # Panics
-    /// If the shapes, dtypes or devices differ.
+    /// If the shapes or devices differ.
     #[track_caller]
     pub fn equal(&self, other: &Array) -> bool {
         if self.shape() != other.shape() {

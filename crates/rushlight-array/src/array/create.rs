@@ -219,7 +219,12 @@ impl Array {
     }
 
     /// The integers `0..n` in a random order, as `i64`.
+    ///
+    /// # Panics
+    /// If they need more than `isize::MAX` bytes.
+    #[track_caller]
     pub fn randperm(n: usize, generator: &Generator) -> Array {
+        Shape::from(n).check_bytes("randperm", DType::I64);
         Array::from_vec(generator.randperm(n), n)
     }
 

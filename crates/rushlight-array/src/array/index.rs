@@ -45,13 +45,13 @@ impl Index {
     fn range<I: Place>(range: &impl RangeBounds<I>) -> Self {
         let start = match range.start_bound() {
             Bound::Included(&s) => s.place(),
-            Bound::Excluded(&s) => s.place() + 1,
+            Bound::Excluded(&s) => s.place().saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
             Bound::Included(&e) if e.place() == -1 => None,
             Bound::Unbounded => None,
-            Bound::Included(&e) => Some(e.place() + 1),
+            Bound::Included(&e) => Some(e.place().saturating_add(1)),
             Bound::Excluded(&e) => Some(e.place()),
         };
         Index::Slice { start, end, step: 1 }

@@ -27,12 +27,9 @@ impl Array {
         if range[0] < 0 {
             fail!("bincount: {} is among the numbers; they must not be negative", range[0]);
         }
-        let size = least.max((range[1] + 1) as usize);
-        if range[1] == i64::MAX || size > MOST_BINS {
-            fail!(
-                "bincount: {} counters would be needed; at most {MOST_BINS} are made",
-                size.max(range[1] as usize)
-            );
+        let size = least.max(range[1].saturating_add(1) as usize);
+        if size > MOST_BINS {
+            fail!("bincount: {size} counters would be needed; at most {MOST_BINS} are made");
         }
         let weights = weights.map(|weights| {
             let dtype = if weights.dtype() == DType::F32 { DType::F32 } else { DType::F64 };

@@ -153,6 +153,9 @@ fn check_pairs(call: &str, shape: &Shape, pads: &[isize]) {
     }
 }
 
+/// A border can have at most this many elements, as their places are listed.
+const MOST_PLACES: isize = 1 << 27;
+
 /// Whether a mode other than constant has what it needs.
 #[track_caller]
 fn check(x: &Tensor, pads: &[isize], mode: PadMode, value: Scalar) {
@@ -182,7 +185,7 @@ fn check(x: &Tensor, pads: &[isize], mode: PadMode, value: Scalar) {
         let most = match mode {
             PadMode::Reflect => size - 1,
             PadMode::Circular => size,
-            _ => isize::MAX / 16,
+            _ => MOST_PLACES,
         };
         let least = isize::from(mode != PadMode::Circular);
         let result = size.saturating_add(sides[0]).saturating_add(sides[1]);
