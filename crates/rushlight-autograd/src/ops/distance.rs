@@ -1,7 +1,7 @@
 //! Distances and directions of vectors.
 
 use super::inplace::in_place;
-use super::{NormOptions, Operand, where_};
+use super::{NormOptions, Operand, rsub, where_};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -31,7 +31,7 @@ impl Tensor {
     pub fn dist_with<'a>(&self, other: impl Into<Operand<'a>>, p: f64) -> Tensor {
         let other = other.into();
         let difference = self.sub(&*other.tensor(self));
-        difference.norm_with(&NormOptions { p, ..NormOptions::default() })
+        difference.norm_with(&NormOptions { p: p.into(), ..NormOptions::default() })
     }
 
     /// The slices along a dim, each scaled down to the norm `maxnorm` (of order `p`) if it is larger.
@@ -68,7 +68,7 @@ in_place! {
 
 #[track_caller]
 fn norm_along(x: &Tensor, p: f64, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
-    x.norm_with(&NormOptions { p, dim: Some(dims.into()), keepdim, dtype: None })
+    x.norm_with(&NormOptions { p: p.into(), dim: Some(dims.into()), keepdim, dtype: None })
 }
 
 /// `x` where it is above `low`, else that, without a gradient.
@@ -132,7 +132,8 @@ pub fn cosine_similarity_with(x1: &Tensor, x2: &Tensor, dim: isize, eps: f64) ->
         let x = x.to(dtype).expand(&shape);
         let norm = norm_along(&x, 2.0, dim, true);
         // As in PyTorch: the bound is no part of the gradient.
-        let missing = at_least(&norm.detach(), eps) - norm.detach();
+        let short = norm.detach();
+        let missing = (rsub(&short, eps)).masked_fill(&short.gt(eps), 0.0);
         x / (norm + missing)
     };
     (unit(x1) * unit(x2)).sum_dim(dim, false)
@@ -220,11 +221,7 @@ pub fn cdist_with(x1: &Tensor, x2: &Tensor, p: f64, mode: CdistMode) -> Tensor {
     let batch = broadcast_shapes("cdist", &a[..a.len() - 2], &b[..b.len() - 2]);
     let shape = |rows: usize| [&batch[..], &[rows, size]].concat();
     let (a, b) = (x1.expand(shape(rows).as_slice()), x2.expand(shape(columns).as_slice()));
-    if size == 0 {
-        let shape = [&batch[..], &[rows, columns]].concat();
-        return Tensor::constant(Array::full(shape, 0.0, x1.dtype(), &x1.device()));
-    }
-    if p == 2.0 {
+    if p == 2.0 || size == 0 {
         let product = match mode {
             CdistMode::MmIfNecessary => rows > 25 || columns > 25,
             mode => mode == CdistMode::Mm,
@@ -277,6 +274,18 @@ impl Op for Cdist {
         let (a, b, y) = (saved.input(0), saved.input(1), saved.output());
         // The slope by a is (a - b) / y; where the distance is 0, nothing.
         let none = y.eq(0.0);
+        let slope = || {
+            let difference = a.unsqueeze(-2) - b.unsqueeze(-3);
+            let y = y.masked_fill(&none, 1.0).unsqueeze(-1);
+            (difference / y).masked_fill(&none.unsqueeze(-1), 0.0) * grad.unsqueeze(-1)
+        };
+        if !self.product {
+            // The other form, a product, loses what near vectors differ by.
+            let slope = slope();
+            give.to(0, || slope.sum_dim(-2, false));
+            give.to(1, || -slope.sum_dim(-3, false));
+            return;
+        }
         let weight = (grad / y.masked_fill(&none, 1.0)).masked_fill(&none, 0.0);
         give.to(0, || &a * weight.sum_dim(-1, true) - weight.matmul(&b));
         give.to(1, || {

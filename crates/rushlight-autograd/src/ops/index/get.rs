@@ -1,6 +1,7 @@
 //! What stands in Python's brackets: `x[...]` and `x[...] = v`.
 
 use super::{number_of, select::IndexSelect};
+use crate::create::Halves;
 use crate::ops::Operand;
 use crate::ops::inplace::in_place;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats};
@@ -97,7 +98,7 @@ impl Tensor {
     pub fn set_at<'a>(&self, indices: impl Into<Indices>, value: impl Into<Operand<'a>>) -> Tensor {
         let indices = indices.into();
         let mut value = match value.into() {
-            Operand::Number(number) => number_of("set_at", self, number),
+            Operand::Number(number) => number_of("set_at", self, number, Halves::Overflow),
             Operand::Tensor(value) => value.to(self.dtype()),
         };
         // Dims of size 1 in front say nothing: PyTorch drops them here, and only here.
@@ -201,7 +202,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     floats([2, 3]).set_at(0, &floats([2]));
                 },
             ),
-            Reject::new("set_at: 300 is beyond the range of uint8", || {
+            Reject::new("set_at: 300 has no place in uint8", || {
                 floats([2]).to(DType::U8).set_at(0, 300);
             }),
             Reject::new("set_at: index 5 is out of range for dim 0 of shape [2]; expected -2 to 1", || {
