@@ -1,7 +1,10 @@
 //! Activation functions. (`sigmoid` and `tanh` stand with their kin in `unary`, softmax in a file of its own.)
 
+mod random;
 mod table;
 
+pub(super) use random::TABLE as RANDOM;
+pub use random::{GumbelSoftmaxOptions, gumbel_softmax, gumbel_softmax_with, rrelu};
 pub(super) use table::TABLE;
 
 use super::elementwise::zero;

@@ -1,7 +1,7 @@
 //! Distances and directions of vectors.
 
 use super::inplace::in_place;
-use super::{NormOptions, Operand, rsub, where_};
+use super::{NormOptions, Operand, rsub, triu_indices_with, where_};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -228,7 +228,37 @@ pub fn cdist_with(x1: &Tensor, x2: &Tensor, p: f64, mode: CdistMode) -> Tensor {
         };
         return Tensor::apply(Cdist { product }, &[&a, &b]);
     }
-    let difference = a.unsqueeze(-2) - b.unsqueeze(-3);
+    norm_of_differences(&(a.unsqueeze(-2) - b.unsqueeze(-3)), p)
+}
+
+/// The distances of all pairs of rows: `(N, D) -> (N (N - 1) / 2)`, of the first row and the second, the first and the
+/// third, and so on: PyTorch's `functional.pdist`.
+///
+/// ```
+/// use rushlight_autograd::{ops::pdist, tensor};
+/// let x = tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]);
+/// assert_eq!(pdist(&x, 2.0).to_vec::<f32>(), [5.0, 3.0, 4.0]);
+/// ```
+///
+/// # Panics
+/// If there are not two dims, the dtype is not a float, or `p` is negative.
+#[track_caller]
+pub fn pdist(x: &Tensor, p: f64) -> Tensor {
+    if x.dim() != 2 || !x.dtype().is_float() {
+        fail!("pdist: shape {:?} of {}; it must be [N, D] of floats", x.shape(), x.dtype().name());
+    }
+    if p.is_nan() || p < 0.0 {
+        fail!("pdist: p is {p}; it must not be negative");
+    }
+    let rows = x.size(0);
+    let pairs = triu_indices_with(rows, rows, 1).to(x.device());
+    let row = |i: isize| x.index_select(0, &pairs.select(0, i));
+    // Of no features every distance is 0.
+    norm_of_differences(&(row(0) - row(1)), if x.size(1) == 0 { 2.0 } else { p })
+}
+
+/// Distances of the order `p` from the differences along the last dim.
+fn norm_of_differences(difference: &Tensor, p: f64) -> Tensor {
     if p == f64::INFINITY {
         // Unlike in other norms, each of equal largest differences gets all of the gradient, as in PyTorch.
         let sizes = difference.abs();
@@ -237,7 +267,7 @@ pub fn cdist_with(x1: &Tensor, x2: &Tensor, p: f64, mode: CdistMode) -> Tensor {
         let slopes = (&sizes - sizes.detach()).masked_fill(&winners.logical_not(), 0.0);
         return slopes.sum_dim(-1, false) + largest.squeeze_dim(-1);
     }
-    norm_along(&difference, p, -1, false)
+    norm_along(difference, p, -1, false)
 }
 
 /// Euclidean distances of all pairs of vectors.
@@ -357,6 +387,16 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .rejects(|| {
         vec![Reject::new("sub: shapes [2] and [3] do not broadcast", || {
             pairwise_distance(&floats([2]), &floats([3]));
+        })]
+    }),
+    OpInfo::composed("pdist", "torch.nn.functional.pdist", |draw| {
+        const ORDERS: [f64; 4] = [2.0, 1.0, 3.0, f64::INFINITY];
+        let (shape, p) = ([draw.full_size() + 1, draw.full_size()], ORDERS[draw.below(4)]);
+        Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| pdist(&x[0], p))
+    })
+    .rejects(|| {
+        vec![Reject::new("pdist: shape [2] of float32; it must be [N, D] of floats", || {
+            pdist(&floats([2]), 2.0);
         })]
     }),
     OpInfo::op("Cdist", "cdist", "torch.cdist", |draw| {

@@ -134,7 +134,10 @@ pub(super) fn draw_indices(draw: &mut Draw<'_>, shape: &[usize], distinct: bool)
             0 if size > 0 => Index::At(draw.below(2 * size) as isize - size as isize),
             1 => Index::Slice { start: draw.below(size + 1) as isize, end: None, step: 1 + draw.below(2) },
             2 => Index::Slice { start: 0, end: Some(-1), step: 1 },
-            3 if arrays > 0 && d + 1 == shape.len() => Index::Array(draw.mask(&[size])),
+            // As many places as a mask has do not broadcast with those of other arrays.
+            3 if arrays > 0 && d + 1 == shape.len() && !list.iter().any(|i| matches!(i, Index::Array(_))) => {
+                Index::Array(draw.mask(&[size]))
+            }
             4 | 5 if arrays > 1 && size > 0 && !distinct => {
                 let count = [1, 3][count % 2];
                 Index::Array(draw.index(&[2, count], size))
