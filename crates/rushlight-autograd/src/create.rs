@@ -77,14 +77,31 @@ impl From<(DType, &Device)> for TensorOptions {
     }
 }
 
-/// Refuses a number that an integer type has no place for. A negative one wraps in `u8`, as in PyTorch.
+/// Whether a number beyond the range of a half type becomes infinite there, or is refused: PyTorch does the one where
+/// whole tensors are filled and the other where some of their elements are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Halves {
+    Overflow,
+    Bounded,
+}
+
+/// Refuses a number that a dtype has no place for. A negative integer wraps in `u8`, as in PyTorch.
 #[track_caller]
-pub(crate) fn check_fits(name: &str, value: Scalar, dtype: DType) {
-    let Some((least, most)) = dtype.int_range() else { return };
-    let least = if least == 0 { -most } else { least };
-    let fits = match value {
-        Scalar::Float(value) => value >= least as f64 && value <= most as f64,
-        value => (least..=most).contains(&value.to_i64()),
+pub(crate) fn check_fits(name: &str, value: Scalar, dtype: DType, halves: Halves) {
+    let fits = match (dtype.int_range(), value) {
+        // A fraction is cut at the upper end, but is too much at the lower one. The upper end of i64 is no f64.
+        (Some((least, most)), Scalar::Float(value)) => value >= least as f64 && value < most as f64 + 1.0,
+        (Some((least, most)), value) => {
+            let least = if least == 0 { -most } else { least };
+            (least..=most).contains(&value.to_i64())
+        }
+        (None, value) => {
+            let most = match (dtype, halves) {
+                (DType::F16 | DType::BF16, Halves::Overflow) => f64::INFINITY,
+                _ => greatest(dtype),
+            };
+            !value.to_f64().is_finite() || value.to_f64().abs() <= most
+        }
     };
     if !fits {
         let value = match value {
@@ -92,6 +109,16 @@ pub(crate) fn check_fits(name: &str, value: Scalar, dtype: DType) {
             value => value.to_i64().to_string(),
         };
         fail!("{name}: {value} has no place in {}; use a wider dtype", dtype.name());
+    }
+}
+
+/// The greatest finite value of a float type.
+fn greatest(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 65_504.0,
+        DType::BF16 => f64::from_bits(0x47ef_e000_0000_0000),
+        DType::F32 => f64::from(f32::MAX),
+        _ => f64::MAX,
     }
 }
 
@@ -195,7 +222,7 @@ pub fn full(shape: impl Into<Shape>, value: impl Into<Scalar>) -> Tensor {
 /// A tensor of one value, of a dtype or on a device of your choice.
 ///
 /// # Panics
-/// If the shape needs more than `isize::MAX` bytes, or an integer type has no place for the value.
+/// If the shape needs more than `isize::MAX` bytes, or the dtype has no place for the value; a half type has infinity.
 #[track_caller]
 pub fn full_with(
     shape: impl Into<Shape>,
@@ -204,7 +231,7 @@ pub fn full_with(
 ) -> Tensor {
     let value = value.into();
     let (dtype, device) = options.into().or(value.dtype());
-    check_fits("full", value, dtype);
+    check_fits("full", value, dtype, Halves::Overflow);
     Array::full(shape, value, dtype, &device).into()
 }
 
@@ -370,7 +397,7 @@ impl Tensor {
     /// One value in this tensor's shape, dtype and device.
     ///
     /// # Panics
-    /// If an integer type has no place for the value.
+    /// If the dtype has no place for the value.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Tensor {
         self.new_full(self.shape(), value)
@@ -450,9 +477,21 @@ impl Tensor {
     /// Integers from `low..high` in this tensor's shape, dtype and device, drawn by the default generator.
     ///
     /// # Panics
-    /// If the range is empty.
+    /// If the range is empty, or the dtype has no place for some of its numbers.
     #[track_caller]
     pub fn randint_like(&self, low: i64, high: i64) -> Tensor {
+        let dtype = self.dtype();
+        let (least, most) = match dtype {
+            DType::Bool => (0, 1),
+            DType::F16 => (-65_504, 65_504),
+            _ => dtype.int_range().unwrap_or((i64::MIN, i64::MAX)),
+        };
+        if low < least || high.saturating_sub(1) > most {
+            fail!(
+                "randint_like: {low}..{high} is not within {least}..={most}, the range of {}",
+                dtype.name()
+            );
+        }
         let drawn = Array::randint(low, high, self.shape(), &default_generator());
         drawn.cast(self.dtype()).to_device(&self.device()).into()
     }
@@ -496,5 +535,9 @@ const TABLE: &[OpInfo] = &[
     // Times 0, since two draws differ; without the sign that a zero keeps.
     made!(rand_like, "torch.", |x, _device| x.rand_like() * 0.0 + x.rand_like_with(DType::F32) * 0.0),
     made!(randn_like, "torch.", |x, _device| ((x.randn_like() + x.randn_like_with(DType::F32)) * 0.0).abs()),
-    made!(randint_like, "torch.", |x, _device| x.randint_like(2, 3)),
+    made!(randint_like, "torch.", |x, _device| x.randint_like(2, 3)).rejects(|| {
+        vec![Reject::new("randint_like: 0..300 is not within 0..=255, the range of uint8", || {
+            zeros_with([2], DType::U8).randint_like(0, 300);
+        })]
+    }),
 ];

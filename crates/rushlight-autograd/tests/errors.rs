@@ -170,7 +170,7 @@ fn layout_and_reductions() {
         wrong!("mean: dim -1 appears twice in [1, -1]", f(&[2, 3]).mean_dim([1, -1], false)),
         wrong!("mean: the dtype is int64, not a float", i(&[1, 2]).mean()),
         wrong!("var: the dtype is int64, not a float", i(&[1, 2]).var()),
-        wrong!("var: the dtype is int64, not a float", i(&[1, 2]).std()),
+        wrong!("std: the dtype is int64, not a float", i(&[1, 2]).std()),
         wrong!("max: axis 0 of shape [0] is empty", f(&[0]).max()),
         wrong!("min: axis 0 of shape [0] is empty", f(&[0]).min()),
         wrong!("amax: dim 1 is out of range for shape [2]", f(&[2]).amax(1, false)),

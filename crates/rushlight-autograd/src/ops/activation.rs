@@ -1,7 +1,10 @@
 //! Activation functions. (`sigmoid` and `tanh` stand with their kin in `unary`, softmax in a file of its own.)
 
+mod random;
 mod table;
 
+pub(super) use random::TABLE as RANDOM;
+pub use random::{GumbelSoftmaxOptions, gumbel_softmax, gumbel_softmax_with, rrelu};
 pub(super) use table::TABLE;
 
 use super::elementwise::zero;
@@ -204,7 +207,9 @@ impl Tensor {
                 "prelu: the weight has {count} elements for an input of shape {shape:?}; it must have 1 or {channels}"
             ),
         }
-        where_(&self.gt(0.0), self, &(self * weight.reshape(&places[..])))
+        // Without the positive ones, whose part in the weight's gradient would be 0 times infinity.
+        let positive = self.gt(0.0);
+        where_(&positive, self, &(self.masked_fill(&positive, 0.0) * weight.reshape(&places[..])))
     }
 
     /// x times the probability that a normal number is below x: PyTorch's `gelu` with `approximate="none"`

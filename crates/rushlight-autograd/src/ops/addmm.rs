@@ -38,6 +38,10 @@ impl Op for AddProduct {
             // A bias for each column is added while the sums are in registers.
             return a.linear(&b.t(), Some(input), false);
         }
+        // Halves would round, and overflow, before they are scaled and added.
+        let dtype = input.dtype();
+        let [input, a, b] = [input, a, b].map(|x| x.cast(dtype.compute()));
+        let (a, b) = (&a, &b);
         let product = match self.kind {
             // The vector is the smallest thing to scale.
             Kind::Addr => scaled(a, self.alpha).unsqueeze(1).mul(b),
@@ -50,10 +54,10 @@ impl Op for AddProduct {
         };
         if self.beta.to_f64() == 0.0 {
             // Whatever the input holds, also NaN, does not count.
-            return product;
+            return product.cast(dtype);
         }
-        let input = scaled(input, self.beta).expand(product.shape());
-        product.into_binary(Binary::Add, &input)
+        let input = scaled(&input, self.beta).expand(product.shape());
+        product.into_binary(Binary::Add, &input).cast(dtype)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS

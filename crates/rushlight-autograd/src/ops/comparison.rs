@@ -96,8 +96,8 @@ binary_methods! {
 /// x moved into a range of numbers.
 #[derive(Debug)]
 struct Clamp {
-    low: f64,
-    high: f64,
+    low: Option<Scalar>,
+    high: Option<Scalar>,
     name: &'static str,
     grad_fn: &'static str,
 }
@@ -108,7 +108,15 @@ impl Op for Clamp {
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        inputs[0].clamp(self.low, self.high)
+        let x = inputs[0];
+        let beyond = |bound: &Scalar| matches!(bound, Scalar::Int(bound) if bound.unsigned_abs() > 1 << 53);
+        if x.dtype() == DType::I64 && [self.low, self.high].iter().flatten().any(beyond) {
+            // The kernel's f64 would round these integers.
+            let raised = self.low.map_or_else(|| x.clone(), |low| x.maximum(&x.scalar_operand(low)));
+            return self.high.map_or(raised.clone(), |high| raised.minimum(&x.scalar_operand(high)));
+        }
+        let (low, high) = self.bounds();
+        x.clamp(low, high)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS
@@ -118,7 +126,7 @@ impl Op for Clamp {
         give.to(0, || {
             let x = saved.input(0);
             // An open end is not a bound at infinity.
-            let inside = match (self.low, self.high) {
+            let inside = match self.bounds() {
                 (low, f64::INFINITY) => x.gt(low),
                 (f64::NEG_INFINITY, high) => x.lt(high),
                 (low, high) => x.gt(low).logical_and(&x.lt(high)),
@@ -128,6 +136,14 @@ impl Op for Clamp {
     }
     fn grad_fn(&self) -> String {
         self.grad_fn.to_string()
+    }
+}
+
+impl Clamp {
+    /// An open end is an infinity.
+    fn bounds(&self) -> (f64, f64) {
+        let number = |bound: Option<Scalar>, open: f64| bound.map_or(open, Scalar::to_f64);
+        (number(self.low, f64::NEG_INFINITY), number(self.high, f64::INFINITY))
     }
 }
 
@@ -238,8 +254,8 @@ impl Tensor {
         for bound in [low, high].into_iter().flatten() {
             dtype = bound.promote(dtype);
         }
-        let number = |bound: Option<Scalar>, open: f64| bound.map_or(open, Scalar::to_f64);
-        let (low, high) = (number(low, f64::NEG_INFINITY), number(high, f64::INFINITY));
+        let op = Clamp { low, high, name, grad_fn };
+        let (low, high) = op.bounds();
         if let Some((least, most)) = dtype.int_range() {
             // Cut to the type they would be other numbers.
             if low > most as f64 || high < least as f64 {
@@ -249,7 +265,6 @@ impl Tensor {
                 );
             }
         }
-        let op = Clamp { low, high, name, grad_fn };
         if dtype == self.dtype() { Tensor::apply(op, &[self]) } else { Tensor::apply(op, &[&self.to(dtype)]) }
     }
 }

@@ -1,7 +1,7 @@
 //! Distances and directions of vectors.
 
 use super::inplace::in_place;
-use super::{NormOptions, Operand, where_};
+use super::{NormOptions, Operand, rsub, triu_indices_with, where_};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -31,7 +31,7 @@ impl Tensor {
     pub fn dist_with<'a>(&self, other: impl Into<Operand<'a>>, p: f64) -> Tensor {
         let other = other.into();
         let difference = self.sub(&*other.tensor(self));
-        difference.norm_with(&NormOptions { p, ..NormOptions::default() })
+        difference.norm_with(&NormOptions { p: p.into(), ..NormOptions::default() })
     }
 
     /// The slices along a dim, each scaled down to the norm `maxnorm` (of order `p`) if it is larger.
@@ -68,7 +68,7 @@ in_place! {
 
 #[track_caller]
 fn norm_along(x: &Tensor, p: f64, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
-    x.norm_with(&NormOptions { p, dim: Some(dims.into()), keepdim, dtype: None })
+    x.norm_with(&NormOptions { p: p.into(), dim: Some(dims.into()), keepdim, dtype: None })
 }
 
 /// `x` where it is above `low`, else that, without a gradient.
@@ -132,7 +132,8 @@ pub fn cosine_similarity_with(x1: &Tensor, x2: &Tensor, dim: isize, eps: f64) ->
         let x = x.to(dtype).expand(&shape);
         let norm = norm_along(&x, 2.0, dim, true);
         // As in PyTorch: the bound is no part of the gradient.
-        let missing = at_least(&norm.detach(), eps) - norm.detach();
+        let short = norm.detach();
+        let missing = (rsub(&short, eps)).masked_fill(&short.gt(eps), 0.0);
         x / (norm + missing)
     };
     (unit(x1) * unit(x2)).sum_dim(dim, false)
@@ -220,18 +221,44 @@ pub fn cdist_with(x1: &Tensor, x2: &Tensor, p: f64, mode: CdistMode) -> Tensor {
     let batch = broadcast_shapes("cdist", &a[..a.len() - 2], &b[..b.len() - 2]);
     let shape = |rows: usize| [&batch[..], &[rows, size]].concat();
     let (a, b) = (x1.expand(shape(rows).as_slice()), x2.expand(shape(columns).as_slice()));
-    if size == 0 {
-        let shape = [&batch[..], &[rows, columns]].concat();
-        return Tensor::constant(Array::full(shape, 0.0, x1.dtype(), &x1.device()));
-    }
-    if p == 2.0 {
+    if p == 2.0 || size == 0 {
         let product = match mode {
             CdistMode::MmIfNecessary => rows > 25 || columns > 25,
             mode => mode == CdistMode::Mm,
         };
         return Tensor::apply(Cdist { product }, &[&a, &b]);
     }
-    let difference = a.unsqueeze(-2) - b.unsqueeze(-3);
+    norm_of_differences(&(a.unsqueeze(-2) - b.unsqueeze(-3)), p)
+}
+
+/// The distances of all pairs of rows: `(N, D) -> (N (N - 1) / 2)`, of the first row and the second, the first and the
+/// third, and so on: PyTorch's `functional.pdist`.
+///
+/// ```
+/// use rushlight_autograd::{ops::pdist, tensor};
+/// let x = tensor([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]);
+/// assert_eq!(pdist(&x, 2.0).to_vec::<f32>(), [5.0, 3.0, 4.0]);
+/// ```
+///
+/// # Panics
+/// If there are not two dims, the dtype is not a float, or `p` is negative.
+#[track_caller]
+pub fn pdist(x: &Tensor, p: f64) -> Tensor {
+    if x.dim() != 2 || !x.dtype().is_float() {
+        fail!("pdist: shape {:?} of {}; it must be [N, D] of floats", x.shape(), x.dtype().name());
+    }
+    if p.is_nan() || p < 0.0 {
+        fail!("pdist: p is {p}; it must not be negative");
+    }
+    let rows = x.size(0);
+    let pairs = triu_indices_with(rows, rows, 1).to(x.device());
+    let row = |i: isize| x.index_select(0, &pairs.select(0, i));
+    // Of no features every distance is 0.
+    norm_of_differences(&(row(0) - row(1)), if x.size(1) == 0 { 2.0 } else { p })
+}
+
+/// Distances of the order `p` from the differences along the last dim.
+fn norm_of_differences(difference: &Tensor, p: f64) -> Tensor {
     if p == f64::INFINITY {
         // Unlike in other norms, each of equal largest differences gets all of the gradient, as in PyTorch.
         let sizes = difference.abs();
@@ -240,7 +267,7 @@ pub fn cdist_with(x1: &Tensor, x2: &Tensor, p: f64, mode: CdistMode) -> Tensor {
         let slopes = (&sizes - sizes.detach()).masked_fill(&winners.logical_not(), 0.0);
         return slopes.sum_dim(-1, false) + largest.squeeze_dim(-1);
     }
-    norm_along(&difference, p, -1, false)
+    norm_along(difference, p, -1, false)
 }
 
 /// Euclidean distances of all pairs of vectors.
@@ -277,6 +304,18 @@ impl Op for Cdist {
         let (a, b, y) = (saved.input(0), saved.input(1), saved.output());
         // The slope by a is (a - b) / y; where the distance is 0, nothing.
         let none = y.eq(0.0);
+        let slope = || {
+            let difference = a.unsqueeze(-2) - b.unsqueeze(-3);
+            let y = y.masked_fill(&none, 1.0).unsqueeze(-1);
+            (difference / y).masked_fill(&none.unsqueeze(-1), 0.0) * grad.unsqueeze(-1)
+        };
+        if !self.product {
+            // The other form, a product, loses what near vectors differ by.
+            let slope = slope();
+            give.to(0, || slope.sum_dim(-2, false));
+            give.to(1, || -slope.sum_dim(-3, false));
+            return;
+        }
         let weight = (grad / y.masked_fill(&none, 1.0)).masked_fill(&none, 0.0);
         give.to(0, || &a * weight.sum_dim(-1, true) - weight.matmul(&b));
         give.to(1, || {
@@ -348,6 +387,16 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .rejects(|| {
         vec![Reject::new("sub: shapes [2] and [3] do not broadcast", || {
             pairwise_distance(&floats([2]), &floats([3]));
+        })]
+    }),
+    OpInfo::composed("pdist", "torch.nn.functional.pdist", |draw| {
+        const ORDERS: [f64; 4] = [2.0, 1.0, 3.0, f64::INFINITY];
+        let (shape, p) = ([draw.full_size() + 1, draw.full_size()], ORDERS[draw.below(4)]);
+        Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| pdist(&x[0], p))
+    })
+    .rejects(|| {
+        vec![Reject::new("pdist: shape [2] of float32; it must be [N, D] of floats", || {
+            pdist(&floats([2]), 2.0);
         })]
     }),
     OpInfo::op("Cdist", "cdist", "torch.cdist", |draw| {

@@ -1,9 +1,9 @@
 //! Dropout (Hinton et al., "Improving neural networks by preventing co-adaptation of feature detectors", 2012).
 
 use crate::ops::unary::one;
-use crate::table::{Domain, OpInfo, Reject, floats, integers};
+use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::random::default_generator;
+use rushlight_array::random::{Generator, default_generator, with_default_generator};
 use rushlight_array::{Array, Shape, fail};
 
 /// Sets each element to zero with probability `p` and multiplies the others by 1 / (1 - p); nothing unless `training`.
@@ -35,7 +35,52 @@ pub fn dropout(x: &Tensor, p: f64, training: bool) -> Tensor {
 /// If `p` is not a probability; where a mask is drawn, if x has less than two dims or the dtype is not a float.
 #[track_caller]
 pub fn dropout2d(x: &Tensor, p: f64, training: bool) -> Tensor {
-    drop_out("dropout2d", x, p, training, channels)
+    drop_out("dropout2d", x, p, training, |shape| channels("dropout2d", shape, 2))
+}
+
+/// As [`dropout2d`], for channels of one dim: `(N, C, L)` or `(C, L)`.
+///
+/// # Panics
+/// If `p` is not a probability or x has another number of dims; where a mask is drawn, if the dtype is not a float.
+#[track_caller]
+pub fn dropout1d(x: &Tensor, p: f64, training: bool) -> Tensor {
+    if !(2..=3).contains(&x.dim()) {
+        fail!("dropout1d: the shape is {:?}; it must be [N, C, L] or [C, L]", x.shape());
+    }
+    drop_out("dropout1d", x, p, training, |shape| channels("dropout1d", shape, shape.len() - 1))
+}
+
+/// As [`dropout2d`], for channels of three dims: `(N, C, D, H, W)` or `(C, D, H, W)`.
+///
+/// # Panics
+/// If `p` is not a probability or x has another number of dims; where a mask is drawn, if the dtype is not a float.
+#[track_caller]
+pub fn dropout3d(x: &Tensor, p: f64, training: bool) -> Tensor {
+    if !(4..=5).contains(&x.dim()) {
+        fail!("dropout3d: the shape is {:?}; it must be [N, C, D, H, W] or [C, D, H, W]", x.shape());
+    }
+    drop_out("dropout3d", x, p, training, |shape| channels("dropout3d", shape, shape.len() - 3))
+}
+
+/// Dropout for [`Tensor::selu`]: an element becomes selu's limit at minus infinity with probability `p`, and all are scaled
+/// and shifted so that mean 0 and variance 1 stay (Klambauer et al., "Self-normalizing neural networks", 2017).
+///
+/// # Panics
+/// As [`dropout`].
+#[track_caller]
+pub fn alpha_dropout(x: &Tensor, p: f64, training: bool) -> Tensor {
+    alpha_drop_out("alpha_dropout", x, p, training, Shape::clone)
+}
+
+/// As [`alpha_dropout`], but whole channels at once: `(N, C, *)`.
+///
+/// # Panics
+/// As [`dropout2d`].
+#[track_caller]
+pub fn feature_alpha_dropout(x: &Tensor, p: f64, training: bool) -> Tensor {
+    alpha_drop_out("feature_alpha_dropout", x, p, training, |shape| {
+        channels("feature_alpha_dropout", shape, 2)
+    })
 }
 
 /// In-place form of [`dropout`]; see [`Tensor::add_`] for what that means.
@@ -62,33 +107,70 @@ pub fn dropout2d_(x: &mut Tensor, p: f64, training: bool) -> &mut Tensor {
 
 /// One place a channel.
 #[track_caller]
-fn channels(shape: &Shape) -> Shape {
+fn channels(name: &str, shape: &Shape, dims: usize) -> Shape {
     if shape.len() < 2 {
-        fail!("dropout2d: the shape is {shape:?}; it must have at least two dims, of samples and channels");
+        fail!("{name}: the shape is {shape:?}; it must have at least two dims, of samples and channels");
     }
-    shape.iter().enumerate().map(|(axis, &size)| if axis < 2 { size } else { 1 }).collect()
+    shape.iter().enumerate().map(|(axis, &size)| if axis < dims { size } else { 1 }).collect()
 }
 
 /// Drops by a mask of a shape that broadcasts with that of x.
 #[track_caller]
 fn drop_out(name: &str, x: &Tensor, p: f64, training: bool, mask_shape: fn(&Shape) -> Shape) -> Tensor {
+    let kept = match kept(name, x, p, training, mask_shape) {
+        Ok(kept) => kept,
+        Err(decided) => return decided,
+    };
+    let mask = kept.div(&kept.scalar_operand(1.0 - p)).to_device(&x.device());
+    x * Tensor::constant(mask)
+}
+
+#[track_caller]
+fn alpha_drop_out(name: &str, x: &Tensor, p: f64, training: bool, mask_shape: fn(&Shape) -> Shape) -> Tensor {
+    // selu's limit is minus its scale times its alpha.
+    const ALPHA: f64 = 1.758_099_340_847_376_6;
+    let kept = match kept(name, x, p, training, mask_shape) {
+        Ok(kept) => Tensor::constant(kept.to_device(&x.device())),
+        Err(decided) => return decided,
+    };
+    let scale = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
+    let shift = (&kept - 1.0) * (ALPHA * scale) + ALPHA * scale * p;
+    x * (kept * scale) + shift
+}
+
+/// One for what is kept and zero for what is dropped, of the dtype of x; or the result, if nothing is drawn.
+#[track_caller]
+fn kept(
+    name: &str,
+    x: &Tensor,
+    p: f64,
+    training: bool,
+    mask_shape: fn(&Shape) -> Shape,
+) -> Result<Array, Tensor> {
     if !(0.0..=1.0).contains(&p) {
         fail!("{name}: p is {p}; a probability must be between 0 and 1");
     }
     if !training || p == 0.0 || x.numel() == 0 {
-        return x.clone();
+        return Err(x.clone());
     }
     if p == 1.0 {
         // Of the kind that integers keep; NaN and infinities become NaN, as in PyTorch.
         let nothing = 0;
-        return x * nothing;
+        return Err(x * nothing);
     }
     if !x.dtype().is_float() {
         fail!("{name}: the dtype is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());
     }
-    let mask = Array::bernoulli(mask_shape(&x.shape()), 1.0 - p, &default_generator()).cast(x.dtype());
-    let mask = mask.div(&mask.scalar_operand(1.0 - p)).to_device(&x.device());
-    x * Tensor::constant(mask)
+    Ok(Array::bernoulli(mask_shape(&x.shape()), 1.0 - p, &default_generator()).cast(x.dtype()))
+}
+
+/// A sample of some dims, whose mask is the same in each call.
+fn masked(draw: &mut Draw<'_>, dims: usize, call: fn(&Tensor, f64, bool) -> Tensor) -> Sample {
+    let shape = draw.full_shape(dims, dims + 1);
+    let (p, training) = [(0.5, true), (0.5, false), (0.0, true), (1.0, true)][draw.below(4)];
+    Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| {
+        with_default_generator(|| Generator::new(7), || call(&x[0], p, training))
+    })
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
@@ -114,6 +196,35 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .rejects(|| {
         vec![Reject::new("dropout2d: the shape is [2]; it must have at least two dims", || {
             dropout2d(&floats([2]), 0.5, true);
+        })]
+    }),
+    OpInfo::composed("dropout1d", "torch.nn.functional.dropout1d", |draw| masked(draw, 2, dropout1d))
+        .rejects(|| {
+            vec![Reject::new("dropout1d: the shape is [2]; it must be [N, C, L] or [C, L]", || {
+                dropout1d(&floats([2]), 0.5, true);
+            })]
+        }),
+    OpInfo::composed("dropout3d", "torch.nn.functional.dropout3d", |draw| masked(draw, 4, dropout3d))
+        .differs("inputs of other than 4 or 5 dims are refused, where PyTorch warns")
+        .rejects(|| {
+            vec![Reject::new("dropout3d: the shape is [2]; it must be [N, C, D, H, W] or", || {
+                dropout3d(&floats([2]), 0.5, true);
+            })]
+        }),
+    OpInfo::composed("alpha_dropout", "torch.nn.functional.alpha_dropout", |draw| {
+        masked(draw, 1, alpha_dropout)
+    })
+    .rejects(|| {
+        vec![Reject::new("alpha_dropout: p is 1.5; a probability must be between 0 and 1", || {
+            alpha_dropout(&floats([2]), 1.5, true);
+        })]
+    }),
+    OpInfo::composed("feature_alpha_dropout", "torch.nn.functional.feature_alpha_dropout", |draw| {
+        masked(draw, 2, feature_alpha_dropout)
+    })
+    .rejects(|| {
+        vec![Reject::new("feature_alpha_dropout: the shape is [2]; it must have at least two dims", || {
+            feature_alpha_dropout(&floats([2]), 0.5, true);
         })]
     }),
 ];

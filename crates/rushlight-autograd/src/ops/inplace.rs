@@ -134,7 +134,7 @@ impl Tensor {
             }
             Operand::Tensor(value) => Tensor::clone(value),
             Operand::Number(number) => {
-                crate::create::check_fits("fill", *number, self.dtype());
+                crate::create::check_fits("fill", *number, self.dtype(), crate::create::Halves::Overflow);
                 Array::full((), *number, self.dtype(), &self.device()).into()
             }
         };

@@ -43,15 +43,18 @@ mod unary;
 mod unique;
 mod window;
 
+pub use activation::{GumbelSoftmaxOptions, gumbel_softmax, gumbel_softmax_with, rrelu};
 pub use arithmetic::{RoundingMode, remainder, rsub, rsub_with};
 pub use attention::{AttentionOptions, scaled_dot_product_attention, scaled_dot_product_attention_with};
 pub use comparison::CloseOptions;
 pub use diagonal::{DiagEmbedOptions, DiagonalOptions};
 pub use distance::{
     CdistMode, PairwiseDistanceOptions, cdist, cdist_with, cosine_similarity, cosine_similarity_with,
-    normalize, normalize_with, pairwise_distance, pairwise_distance_with,
+    normalize, normalize_with, pairwise_distance, pairwise_distance_with, pdist,
 };
-pub use dropout::{dropout, dropout_, dropout2d, dropout2d_};
+pub use dropout::{
+    alpha_dropout, dropout, dropout_, dropout1d, dropout2d, dropout2d_, dropout3d, feature_alpha_dropout,
+};
 pub use einsum::einsum;
 pub use embedding::{
     EmbeddingBagMode, EmbeddingBagOptions, EmbeddingOptions, embedding, embedding_bag, embedding_bag_with,
@@ -98,6 +101,7 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     elementwise::TABLE,
     unary::TABLE,
     activation::TABLE,
+    activation::RANDOM,
     unary::exponential::TABLE,
     unary::trigonometry::TABLE,
     unary::rounding::TABLE,

@@ -2,6 +2,7 @@
 
 use super::{Arms, Out, ok};
 use crate::args::{Args, Ints, Misfit, Other, Py, Take};
+use rushlight::autograd::ops::linalg::NormOrder;
 use rushlight::autograd::ops::{
     DiffOptions, NormOptions, Operand, cumulative_trapezoid, std_mean, std_mean_with, trapezoid, var_mean,
     var_mean_with, vector_norm, vector_norm_with,
@@ -118,16 +119,15 @@ fn truth(
     })
 }
 
-/// The order of a norm: a number, or PyTorch's word for the order 2.
-struct Order(f64);
-
-impl Take for Order {
+/// The order of a norm: a number, or PyTorch's word.
+impl Take for NormOrder {
     fn take(value: Py) -> Option<Self> {
         match value {
-            Py::Str(word) if word == "fro" => Some(Order(2.0)),
-            Py::Str(word) if word == "inf" => Some(Order(f64::INFINITY)),
-            Py::None => Some(Order(2.0)),
-            value => f64::take(value).map(Order),
+            Py::Str(word) if word == "fro" => Some(NormOrder::Fro),
+            Py::Str(word) if word == "nuc" => Some(NormOrder::Nuc),
+            Py::Str(word) if word == "inf" => Some(NormOrder::P(f64::INFINITY)),
+            Py::None => Some(NormOrder::P(2.0)),
+            value => f64::take(value).map(NormOrder::P),
         }
     }
 }
@@ -142,7 +142,7 @@ fn norm(
     if a.is_empty() {
         return ok(plain(&x));
     }
-    let p = a.take_or(order, Order(2.0))?.0;
+    let p = a.take_or(order, NormOrder::P(2.0))?;
     let dim = a.option::<Ints>("dim")?.map(|dims| dims.dims().as_slice().into());
     let keepdim = a.take_or("keepdim", false)?;
     let _ = a.option::<Py>("out")?;

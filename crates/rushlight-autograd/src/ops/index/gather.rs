@@ -1,6 +1,7 @@
 //! Picking and placing element by element along a dim.
 
 use super::{number_of, zeros};
+use crate::create::Halves;
 use crate::op::{Gradients, Op, Saved};
 use crate::ops::inplace::in_place;
 use crate::ops::{Operand, ScatterReduce};
@@ -151,7 +152,9 @@ impl Tensor {
     fn source(&self, op: &str, index: &Tensor, source: Operand<'_>) -> Tensor {
         match source {
             Operand::Tensor(source) => corner(op, source, index),
-            Operand::Number(number) => number_of(op, self, number).array().expand(index.shape()).into(),
+            Operand::Number(number) => {
+                number_of(op, self, number, Halves::Bounded).array().expand(index.shape()).into()
+            }
         }
     }
 }

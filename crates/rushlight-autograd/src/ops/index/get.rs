@@ -1,6 +1,7 @@
 //! What stands in Python's brackets: `x[...]` and `x[...] = v`.
 
 use super::{number_of, select::IndexSelect};
+use crate::create::Halves;
 use crate::ops::Operand;
 use crate::ops::inplace::in_place;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats};
@@ -97,7 +98,7 @@ impl Tensor {
     pub fn set_at<'a>(&self, indices: impl Into<Indices>, value: impl Into<Operand<'a>>) -> Tensor {
         let indices = indices.into();
         let mut value = match value.into() {
-            Operand::Number(number) => number_of("set_at", self, number),
+            Operand::Number(number) => number_of("set_at", self, number, Halves::Overflow),
             Operand::Tensor(value) => value.to(self.dtype()),
         };
         // Dims of size 1 in front say nothing: PyTorch drops them here, and only here.
@@ -133,7 +134,10 @@ pub(super) fn draw_indices(draw: &mut Draw<'_>, shape: &[usize], distinct: bool)
             0 if size > 0 => Index::At(draw.below(2 * size) as isize - size as isize),
             1 => Index::Slice { start: draw.below(size + 1) as isize, end: None, step: 1 + draw.below(2) },
             2 => Index::Slice { start: 0, end: Some(-1), step: 1 },
-            3 if arrays > 0 && d + 1 == shape.len() => Index::Array(draw.mask(&[size])),
+            // As many places as a mask has do not broadcast with those of other arrays.
+            3 if arrays > 0 && d + 1 == shape.len() && !list.iter().any(|i| matches!(i, Index::Array(_))) => {
+                Index::Array(draw.mask(&[size]))
+            }
             4 | 5 if arrays > 1 && size > 0 && !distinct => {
                 let count = [1, 3][count % 2];
                 Index::Array(draw.index(&[2, count], size))
@@ -201,7 +205,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     floats([2, 3]).set_at(0, &floats([2]));
                 },
             ),
-            Reject::new("set_at: 300 is beyond the range of uint8", || {
+            Reject::new("set_at: 300 has no place in uint8", || {
                 floats([2]).to(DType::U8).set_at(0, 300);
             }),
             Reject::new("set_at: index 5 is out of range for dim 0 of shape [2]; expected -2 to 1", || {

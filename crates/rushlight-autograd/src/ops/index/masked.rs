@@ -153,7 +153,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
             Reject::new("masked_fill: the value has shape [1]", || {
                 floats([3]).masked_fill(&floats([3]).gt(0.0), &floats([1]));
             }),
-            Reject::new("masked_fill: 300 is beyond the range of uint8", || {
+            Reject::new("masked_fill: 300 has no place in uint8", || {
                 floats([3]).to(DType::U8).masked_fill(&floats([3]).gt(0.0), 300);
             }),
         ]

@@ -18,6 +18,7 @@ pub use cholesky::{cholesky, cholesky_ex, cholesky_with};
 pub use det::{det, slogdet};
 pub use lstsq::{Lstsq, cond, lstsq, matrix_rank, matrix_rank_with, pinv, pinv_with};
 pub use lu::{inv, inv_ex, lu, lu_factor, lu_solve, solve, solve_ex, solve_with};
+pub(crate) use norm::of_matrices;
 pub use norm::{NormOptions, NormOrder, matrix_norm, matrix_norm_with, norm, norm_with};
 pub use power::{matrix_power, multi_dot};
 pub use qr::{QrMode, qr, qr_with};

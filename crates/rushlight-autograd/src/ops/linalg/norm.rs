@@ -1,7 +1,7 @@
 //! Norms of vectors and matrices.
 
 use super::{axis_of, svdvals};
-use crate::ops::where_;
+use crate::ops::reduce::{Over, VectorNorm};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::{DType, fail};
@@ -146,7 +146,13 @@ fn axes(name: &str, x: &Tensor, dims: &[isize]) -> Vec<usize> {
 }
 
 #[track_caller]
-fn of_matrices(name: &str, x: &Tensor, ord: NormOrder, dim: [isize; 2], keepdim: bool) -> Tensor {
+pub(crate) fn of_matrices(
+    name: &'static str,
+    x: &Tensor,
+    ord: NormOrder,
+    dim: [isize; 2],
+    keepdim: bool,
+) -> Tensor {
     if x.dim() < 2 {
         fail!("{name}: shape {:?}; matrices need two dims", x.shape());
     }
@@ -209,47 +215,11 @@ fn check_elements(name: &str, ord: NormOrder, size: usize) {
     }
 }
 
-/// The norm of the elements along some dims. At 0 the gradient is 0, as in PyTorch.
+/// The norm of the elements along some dims.
 #[track_caller]
-fn vector_norm(name: &str, x: &Tensor, p: f64, axes: &[usize], keepdim: bool) -> Tensor {
+fn vector_norm(name: &'static str, x: &Tensor, p: f64, axes: &[usize], keepdim: bool) -> Tensor {
     let dims: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
-    let shape = x.shape();
-    let count: usize = axes.iter().map(|&axis| shape[axis]).product();
-    if p < 0.0 || p.is_infinite() {
-        check_elements(name, NormOrder::P(p), count);
-    }
-    let scalar = axes.is_empty();
-    let sum = |x: &Tensor| if scalar { x.clone() } else { x.sum_dim(dims.as_slice(), keepdim) };
-    if p == 0.0 {
-        return sum(&x.detach().ne(0.0).to(x.dtype()));
-    }
-    if p == 1.0 {
-        return sum(&x.abs());
-    }
-    if p.is_infinite() {
-        let size = x.abs();
-        return match (scalar, p > 0.0) {
-            (true, _) => size,
-            (false, true) => size.amax(dims.as_slice(), keepdim),
-            (false, false) => size.amin(dims.as_slice(), keepdim),
-        };
-    }
-    if p == 2.0 {
-        let square = sum(&(x * x));
-        let none = square.detach().eq(0.0);
-        return square.masked_fill(&none, 1.0).sqrt().masked_fill(&none, 0.0);
-    }
-    // Zeros are left out of the powers, whose slopes are infinite there: they add nothing, or, for a negative p, make the
-    // whole norm 0.
-    let zero = x.detach().eq(0.0);
-    let powers = x.abs().masked_fill(&zero, 1.0).pow(p);
-    let filler = Tensor::constant(powers.array().scalar_operand(0.0));
-    let total = sum(&where_(&zero, &filler, &powers));
-    let none = match p < 0.0 {
-        true => sum(&zero.to(x.dtype())).ne(0.0),
-        false => total.detach().eq(0.0),
-    };
-    total.masked_fill(&none, 1.0).pow(1.0 / p).masked_fill(&none, 0.0)
+    Tensor::apply(VectorNorm { p, over: Over::some(dims.as_slice(), keepdim), name }, &[x])
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
@@ -291,7 +261,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
                     );
                 },
             ),
-            Reject::new("linalg.norm: ord P(inf) of no elements is not defined", || {
+            Reject::new("linalg.norm: a norm of order inf of no elements (shape [0]) does not exist", || {
                 let ord = Some(NormOrder::P(f64::INFINITY));
                 norm_with(&floats([0]), &NormOptions { ord, ..NormOptions::default() });
             }),

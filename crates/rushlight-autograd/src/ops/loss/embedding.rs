@@ -112,25 +112,92 @@ pub fn triplet_margin_loss_with(
     options: &TripletMarginLossOptions,
 ) -> Tensor {
     let TripletMarginLossOptions { margin, p, eps, swap, reduction } = *options;
-    if margin.is_nan() || margin <= 0.0 {
-        fail!("triplet_margin_loss: margin is {margin}; it must be above 0");
-    }
-    if anchor.dim() != positive.dim() || anchor.dim() != negative.dim() {
-        fail!(
-            "triplet_margin_loss: shapes {:?}, {:?} and {:?} differ in the number of dims; it must be the same",
-            anchor.shape(),
-            positive.shape(),
-            negative.shape()
-        );
-    }
-    check_together("triplet_margin_loss", anchor, positive);
-    check_together("triplet_margin_loss", anchor, negative);
+    check_triplet("triplet_margin_loss", margin, [anchor, positive, negative]);
     let near = distance(anchor, positive, p, eps);
     let mut far = distance(anchor, negative, p, eps);
     if swap {
         far = far.minimum(&distance(positive, negative, p, eps));
     }
     reduction.tensor(&above_zero(&(near - far + margin)))
+}
+
+/// Options of [`triplet_margin_with_distance_loss_with`]; the defaults are PyTorch's.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TripletMarginWithDistanceLossOptions {
+    /// By how much the negative is to be farther away than the positive; above 0.
+    pub margin: f64,
+    /// Whether the distance of the negative is that from the anchor or the positive, whichever is less.
+    pub swap: bool,
+    /// What becomes of the single losses.
+    pub reduction: Reduction,
+}
+
+impl Default for TripletMarginWithDistanceLossOptions {
+    fn default() -> Self {
+        TripletMarginWithDistanceLossOptions { margin: 1.0, swap: false, reduction: Reduction::Mean }
+    }
+}
+
+/// [`triplet_margin_loss`] with a distance of your choice: max(0, d(anchor, positive) - d(anchor, negative) + 1), averaged.
+/// PyTorch's default for it is [`pairwise_distance`](crate::ops::pairwise_distance).
+///
+/// ```
+/// use rushlight_autograd::{Tensor, ops::triplet_margin_with_distance_loss, tensor};
+/// let city_block = |a: &Tensor, b: &Tensor| (a - b).abs().sum_dim(-1, false);
+/// let (a, p, n) = (tensor([[0.0, 0.0]]), tensor([[3.0, 4.0]]), tensor([[1.0, 1.0]]));
+/// assert_eq!(triplet_margin_with_distance_loss(&a, &p, &n, city_block).item(), 6.0); // 7 - 2 + 1
+/// ```
+///
+/// # Panics
+/// If the shapes do not fit, or the devices differ.
+#[track_caller]
+pub fn triplet_margin_with_distance_loss(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    distance_function: impl Fn(&Tensor, &Tensor) -> Tensor,
+) -> Tensor {
+    let options = TripletMarginWithDistanceLossOptions::default();
+    triplet_margin_with_distance_loss_with(anchor, positive, negative, distance_function, options)
+}
+
+/// As [`triplet_margin_with_distance_loss`], with options.
+///
+/// # Panics
+/// As [`triplet_margin_with_distance_loss`]; also if the margin is not above 0.
+#[track_caller]
+pub fn triplet_margin_with_distance_loss_with(
+    anchor: &Tensor,
+    positive: &Tensor,
+    negative: &Tensor,
+    distance_function: impl Fn(&Tensor, &Tensor) -> Tensor,
+    options: TripletMarginWithDistanceLossOptions,
+) -> Tensor {
+    let TripletMarginWithDistanceLossOptions { margin, swap, reduction } = options;
+    check_triplet("triplet_margin_with_distance_loss", margin, [anchor, positive, negative]);
+    let near = distance_function(anchor, positive);
+    let mut far = distance_function(anchor, negative);
+    if swap {
+        far = far.minimum(&distance_function(positive, negative));
+    }
+    reduction.tensor(&above_zero(&(near - far + margin)))
+}
+
+#[track_caller]
+fn check_triplet(name: &str, margin: f64, [anchor, positive, negative]: [&Tensor; 3]) {
+    if margin.is_nan() || margin <= 0.0 {
+        fail!("{name}: margin is {margin}; it must be above 0");
+    }
+    if anchor.dim() != positive.dim() || anchor.dim() != negative.dim() {
+        fail!(
+            "{name}: shapes {:?}, {:?} and {:?} differ in the number of dims; it must be the same",
+            anchor.shape(),
+            positive.shape(),
+            negative.shape()
+        );
+    }
+    check_together(name, anchor, positive);
+    check_together(name, anchor, negative);
 }
 
 /// The norm of the differences along the last dim. Its slope at 0 is 0, as in PyTorch.
@@ -221,3 +288,29 @@ pub(super) const TRIPLET_MARGIN_LOSS: OpInfo =
             ),
         ]
     });
+
+pub(super) const TRIPLET_MARGIN_WITH_DISTANCE_LOSS: OpInfo = OpInfo::composed(
+    "triplet_margin_with_distance_loss",
+    "torch.nn.functional.triplet_margin_with_distance_loss",
+    |draw| {
+        let shape = draw.full_shape(1, 2);
+        let options = TripletMarginWithDistanceLossOptions {
+            margin: 40.0,
+            swap: draw.coin(),
+            reduction: REDUCTIONS[draw.below(3)],
+        };
+        let inputs: Vec<Tensor> = (0..3).map(|_| draw.leaf(&shape, Domain::Distinct)).collect();
+        Sample::new(inputs, move |x| {
+            let squares = |a: &Tensor, b: &Tensor| (a - b).square().sum_dim(-1, false);
+            let (positive, negative) = (&x[1] * 0.03 + 2.5, &x[2] * 0.01 - 2.5);
+            triplet_margin_with_distance_loss_with(&(&x[0] * 0.7), &positive, &negative, squares, options)
+        })
+    },
+)
+.rejects(|| {
+    vec![Reject::new("triplet_margin_with_distance_loss: margin is 0; it must be above 0", || {
+        let options = TripletMarginWithDistanceLossOptions { margin: 0.0, ..Default::default() };
+        let x = floats([2]);
+        triplet_margin_with_distance_loss_with(&x, &x, &x, |a, b| a - b, options);
+    })]
+});

@@ -19,8 +19,9 @@ pub use classes::{
 };
 pub use ctc::{CtcLossOptions, Lengths, ctc_loss, ctc_loss_with};
 pub use embedding::{
-    TripletMarginLossOptions, cosine_embedding_loss, cosine_embedding_loss_with, triplet_margin_loss,
-    triplet_margin_loss_with,
+    TripletMarginLossOptions, TripletMarginWithDistanceLossOptions, cosine_embedding_loss,
+    cosine_embedding_loss_with, triplet_margin_loss, triplet_margin_loss_with,
+    triplet_margin_with_distance_loss, triplet_margin_with_distance_loss_with,
 };
 pub use likelihood::{
     GaussianNllLossOptions, KlDivReduction, PoissonNllLossOptions, gaussian_nll_loss, gaussian_nll_loss_with,
@@ -127,6 +128,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
     margin::MULTILABEL_SOFT_MARGIN_LOSS,
     embedding::COSINE_EMBEDDING_LOSS,
     embedding::TRIPLET_MARGIN_LOSS,
+    embedding::TRIPLET_MARGIN_WITH_DISTANCE_LOSS,
     ctc::CTC_LOSS,
     ctc::CTC_LOSS_BACKWARD,
 ];

@@ -48,9 +48,7 @@ impl Op for Extreme {
                 // Among all, NaN is found as well; along dims nothing is equal to it, as in PyTorch.
                 winners = winners.logical_or(&x.ne(&x).logical_and(&y.ne(&y)));
             }
-            let winners = winners.to(x.dtype());
-            let count = self.over.sum_kept(&winners);
-            self.over.restore(grad, shape) * (winners / count)
+            self.over.shared(&winners, &self.over.restore(grad, shape))
         });
     }
     fn grad_fn(&self) -> String {

@@ -20,7 +20,7 @@ pub(crate) use logsumexp::TABLE as LOGSUMEXP;
 pub(crate) use product::TABLE as PRODUCT;
 pub(crate) use sum::TABLE as SUM;
 pub(crate) use variance::TABLE as VARIANCE;
-pub(crate) use vector_norm::TABLE as NORM;
+pub(crate) use vector_norm::{TABLE as NORM, VectorNorm};
 
 use crate::table::{Domain, Draw, Sample};
 use crate::tensor::Tensor;
@@ -89,9 +89,11 @@ impl Over {
         input.iter().zip(self.kept(input)).map(|(&size, kept)| if kept == 1 { size } else { 1 }).product()
     }
 
-    /// The sum of a tensor of the input's shape, in the shape in which it broadcasts with it.
-    pub(crate) fn sum_kept(&self, x: &Tensor) -> Tensor {
-        x.sum_dim(self.list(), true)
+    /// A gradient in equal parts for all who won over the dims. They are counted as integers: half types end at 65504.
+    pub(crate) fn shared(&self, winners: &Tensor, grad: &Tensor) -> Tensor {
+        let dtype = grad.dtype();
+        let count = winners.array().count_nonzero("reduce", self.list(), true).cast(dtype.compute());
+        winners.to(dtype) * (grad.to(dtype.compute()) / Tensor::constant(count)).to(dtype)
     }
 }
 

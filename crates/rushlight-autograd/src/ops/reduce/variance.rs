@@ -7,11 +7,14 @@ use crate::tensor::Tensor;
 use rushlight_array::backend::Term;
 use rushlight_array::{Array, Dims};
 
-/// The sum of the squares of what differs from the mean, over the number of elements less a correction.
+/// The sum of the squares of what differs from the mean, over the number of elements less a correction; or the root of that.
 #[derive(Debug)]
 struct Var {
     over: Over,
     correction: f64,
+    /// Whether it is the standard deviation. The root is taken before the cast to a half type, in which squares overflow
+    /// and vanish early.
+    root: bool,
 }
 
 impl Var {
@@ -23,29 +26,37 @@ impl Var {
 
 impl Op for Var {
     fn name(&self) -> &'static str {
-        "var"
+        if self.root { "std" } else { "var" }
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        let x = inputs[0];
-        check_float("var", x);
-        self.over.check("var", x.shape());
+        let (x, name) = (inputs[0], self.name());
+        check_float(name, x);
+        self.over.check(name, x.shape());
         let (dims, dtype) = (self.over.list(), x.dtype());
         let x = x.cast(dtype.compute());
         // Two passes, which do not cancel as the mean of squares less the square of the mean does.
         let mean = x.mean_dim(dims.clone(), true);
-        let squares = x.reduce_term("var", Term::Square, Some(&mean), dims);
+        let squares = x.reduce_term(name, Term::Square, Some(&mean), dims);
         let freedom = squares.scalar_operand(self.freedom(self.over.count(x.shape())));
-        self.over.shaped(&squares.div(&freedom), x.shape()).cast(dtype)
+        let var = squares.div(&freedom);
+        let y = if self.root { var.sqrt() } else { var };
+        self.over.shaped(&y, x.shape()).cast(dtype)
     }
     fn saves(&self) -> Saves {
-        Saves::INPUTS
+        if self.root { Saves::ALL } else { Saves::INPUTS }
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         give.to(0, || {
             let x = saved.input(0);
             let centred = &x - x.mean_dim(self.over.list(), true);
-            let slope = self.over.restore(grad, saved.shape(0));
+            let of_var = self.root.then(|| {
+                // The slope of the root is 1 / (2 y), and counts as 0 at 0, as in PyTorch.
+                let y = saved.output();
+                let none = y.eq(0.0);
+                (grad * 0.5 / y.masked_fill(&none, 1.0)).masked_fill(&none, 0.0)
+            });
+            let slope = self.over.restore(of_var.as_ref().unwrap_or(grad), saved.shape(0));
             match self.freedom(self.over.count(saved.shape(0))) {
                 // As in PyTorch: infinite whatever the side, and NaN at the mean itself.
                 0.0 if self.over.dims.is_none() || x.dim() == 0 => {
@@ -56,7 +67,7 @@ impl Op for Var {
         });
     }
     fn grad_fn(&self) -> String {
-        "VarBackward0".to_string()
+        if self.root { "StdBackward0" } else { "VarBackward0" }.to_string()
     }
 }
 
@@ -64,8 +75,8 @@ impl Op for Var {
 /// dim or several, negative ones counted from the back; an empty list means all.
 impl Tensor {
     #[track_caller]
-    fn var_over(&self, over: Over, correction: f64) -> Tensor {
-        Tensor::apply(Var { over, correction }, &[self])
+    fn var_over(&self, over: Over, correction: f64, root: bool) -> Tensor {
+        Tensor::apply(Var { over, correction, root }, &[self])
     }
 
     /// The variance of all elements, divided by their number less one.
@@ -74,7 +85,7 @@ impl Tensor {
     /// If the dtype is not a float.
     #[track_caller]
     pub fn var(&self) -> Tensor {
-        self.var_over(Over::ALL, 1.0)
+        self.var_over(Over::ALL, 1.0, false)
     }
 
     /// The variance along dims, divided by the number of elements less one.
@@ -89,7 +100,7 @@ impl Tensor {
     /// If the dtype is not a float, or a dim is out of range or named twice.
     #[track_caller]
     pub fn var_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
-        self.var_over(Over::some(dims, keepdim), 1.0)
+        self.var_over(Over::some(dims, keepdim), 1.0, false)
     }
 
     /// The variance along dims, divided by the number of elements less the correction (or by 0 if that is larger); PyTorch's
@@ -104,9 +115,7 @@ impl Tensor {
     /// If the dtype is not a float, or a dim is out of range or named twice.
     #[track_caller]
     pub fn var_with(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Tensor {
-        let dims = dims.into();
-        let dims = (!dims.is_empty()).then_some(dims);
-        self.var_over(Over { dims, keepdim }, correction)
+        self.var_over(over(dims, keepdim), correction, false)
     }
 
     /// The square root of [`Tensor::var`]; if all elements are equal the gradient is 0, as in PyTorch.
@@ -115,7 +124,7 @@ impl Tensor {
     /// If the dtype is not a float.
     #[track_caller]
     pub fn std(&self) -> Tensor {
-        flat_root(&self.var())
+        self.var_over(Over::ALL, 1.0, true)
     }
 
     /// The square root of [`Tensor::var_dim`]; its gradient is 0 where all elements are equal.
@@ -124,7 +133,7 @@ impl Tensor {
     /// If the dtype is not a float, or a dim is out of range or named twice.
     #[track_caller]
     pub fn std_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
-        flat_root(&self.var_dim(dims, keepdim))
+        self.var_over(Over::some(dims, keepdim), 1.0, true)
     }
 
     /// The square root of [`Tensor::var_with`]; its gradient is 0 where all elements are equal.
@@ -133,18 +142,14 @@ impl Tensor {
     /// If the dtype is not a float, or a dim is out of range or named twice.
     #[track_caller]
     pub fn std_with(&self, dims: impl Into<Dims>, correction: f64, keepdim: bool) -> Tensor {
-        flat_root(&self.var_with(dims, correction, keepdim))
+        self.var_over(over(dims, keepdim), correction, true)
     }
 }
 
-/// The square root of variances, with the slope 0 at 0: the infinite one would make NaN of the variance's 0.
-#[track_caller]
-fn flat_root(var: &Tensor) -> Tensor {
-    if !var.requires_grad() {
-        return var.sqrt();
-    }
-    let none = var.eq(0.0);
-    var.masked_fill(&none, 1.0).sqrt().masked_fill(&none, 0.0)
+/// The dims of a call with a correction; an empty list means all.
+fn over(dims: impl Into<Dims>, keepdim: bool) -> Over {
+    let dims = dims.into();
+    Over { dims: (!dims.is_empty()).then_some(dims), keepdim }
 }
 
 /// The variance and the mean of all elements; see [`Tensor::var`].
@@ -222,7 +227,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
         _ => rows(draw, |x, dim, keepdim| x.std_with(dim, 0.5, keepdim).exp()),
     })
     .rejects(|| {
-        vec![Reject::new("var: the dtype is int64, not a float", || {
+        vec![Reject::new("std: the dtype is int64, not a float", || {
             integers().std();
         })]
     }),
@@ -244,7 +249,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
         })
     })
     .rejects(|| {
-        vec![Reject::new("var: the dtype is int64, not a float", || {
+        vec![Reject::new("std: the dtype is int64, not a float", || {
             std_mean(&integers());
         })]
     }),

@@ -2,6 +2,7 @@
 
 use super::{Over, check_float};
 use crate::op::{Gradients, Op, Saved, Saves};
+use crate::ops::linalg::{NormOrder, of_matrices};
 use crate::ops::where_;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -12,8 +13,9 @@ use rushlight_array::{Array, DType, Dims, fail};
 #[derive(Clone, Debug)]
 pub struct NormOptions {
     /// The order: 2 is the length, 1 the sum of absolute values, 0 the number of elements that are not 0, infinity the
-    /// largest absolute value, minus infinity the smallest; else the sum of `|x|^p` to the power of `1 / p`.
-    pub p: f64,
+    /// largest absolute value, minus infinity the smallest; else the sum of `|x|^p` to the power of `1 / p`. Frobenius'
+    /// is the order 2; the nuclear one is the sum of the singular values of matrices, which need two dims.
+    pub p: NormOrder,
     /// Along which dims; `None` for all elements.
     pub dim: Option<Dims>,
     /// Whether these dims stay with size 1.
@@ -24,36 +26,39 @@ pub struct NormOptions {
 
 impl Default for NormOptions {
     fn default() -> Self {
-        NormOptions { p: 2.0, dim: None, keepdim: false, dtype: None }
+        NormOptions { p: NormOrder::P(2.0), dim: None, keepdim: false, dtype: None }
     }
 }
 
+/// The norm of order `p` of the elements over dims; where it is 0 the gradient is.
 #[derive(Debug)]
-struct VectorNorm {
-    p: f64,
-    over: Over,
+pub(crate) struct VectorNorm {
+    pub(crate) p: f64,
+    pub(crate) over: Over,
+    /// What messages call it.
+    pub(crate) name: &'static str,
 }
 
 impl Op for VectorNorm {
     fn name(&self) -> &'static str {
-        "norm"
+        self.name
     }
     #[track_caller]
     fn forward(&mut self, inputs: &[&Array]) -> Array {
-        let x = inputs[0];
-        check_float("norm", x);
-        self.over.check("norm", x.shape());
+        let (x, name) = (inputs[0], self.name);
+        check_float(name, x);
+        self.over.check(name, x.shape());
         let (dims, dtype) = (self.over.list(), x.dtype());
         if self.over.kept(x.shape()).iter().zip(&**x.shape()).any(|(&kept, &size)| kept == 1 && size == 0)
             && (self.p < 0.0 || self.p.is_infinite())
         {
-            fail!("norm: a norm of order {} of no elements (shape {:?}) does not exist", self.p, x.shape());
+            fail!("{name}: a norm of order {} of no elements (shape {:?}) does not exist", self.p, x.shape());
         }
         let x = x.cast(dtype.compute());
         let kept = match self.p {
-            0.0 => x.count_nonzero("norm", dims, true).cast(x.dtype()),
-            1.0 => x.reduce_term("norm", Term::Abs, None, dims),
-            2.0 => x.reduce_term("norm", Term::Square, None, dims).sqrt(),
+            0.0 => x.count_nonzero(name, dims, true).cast(x.dtype()),
+            1.0 => x.reduce_term(name, Term::Abs, None, dims),
+            2.0 => x.reduce_term(name, Term::Square, None, dims).sqrt(),
             f64::INFINITY => x.amax(dims.clone(), true).maximum(&x.amin(dims, true).neg()),
             f64::NEG_INFINITY => x.abs().amin(dims, true),
             p => x.abs().powf(p).sum_dim(dims, true).powf(1.0 / p),
@@ -87,9 +92,8 @@ impl VectorNorm {
             2.0 => x * (grad / y.masked_fill(&none(), 1.0)).masked_fill(&none(), 0.0),
             p if p.is_infinite() => {
                 let nan = x.ne(x).logical_and(&y.ne(y));
-                let winners = x.abs().eq(y).logical_or(&nan).to(x.dtype());
-                let share = grad / self.over.sum_kept(&winners);
-                x.sign() * winners * share
+                let winners = x.abs().eq(y).logical_or(&nan);
+                x.sign() * self.over.shared(&winners, grad)
             }
             p if p < 1.0 => {
                 // The slope at 0 would be infinite.
@@ -121,7 +125,7 @@ impl Tensor {
     /// If the dtype is not a float.
     #[track_caller]
     pub fn norm(&self) -> Tensor {
-        Tensor::apply(VectorNorm { p: 2.0, over: Over::ALL }, &[self])
+        Tensor::apply(VectorNorm { p: 2.0, over: Over::ALL, name: "norm" }, &[self])
     }
 
     /// The root of the sum of squares along dims: PyTorch's `norm(dim=dims)`; an empty list means all.
@@ -130,14 +134,14 @@ impl Tensor {
     /// If the dtype is not a float, or a dim is out of range or named twice.
     #[track_caller]
     pub fn norm_dim(&self, dims: impl Into<Dims>, keepdim: bool) -> Tensor {
-        Tensor::apply(VectorNorm { p: 2.0, over: Over::some(dims, keepdim) }, &[self])
+        Tensor::apply(VectorNorm { p: 2.0, over: Over::some(dims, keepdim), name: "norm" }, &[self])
     }
 
-    /// A norm of any order. PyTorch's `"fro"` is the order 2; the nuclear norm of matrices is none of these.
+    /// A norm of any order.
     ///
     /// ```
     /// use rushlight_autograd::{ops::NormOptions, tensor};
-    /// let options = NormOptions { p: f64::INFINITY, dim: Some(1.into()), ..Default::default() };
+    /// let options = NormOptions { p: f64::INFINITY.into(), dim: Some(1.into()), ..Default::default() };
     /// let x = tensor([[1.0, -3.0], [2.0, 0.0]]);
     /// assert_eq!(x.norm_with(&options).to_vec::<f32>(), [3.0, 2.0]);
     /// ```
@@ -149,8 +153,26 @@ impl Tensor {
     pub fn norm_with(&self, options: &NormOptions) -> Tensor {
         check_float("norm", &self.value());
         let x = options.dtype.map_or_else(|| self.clone(), |dtype| self.to(dtype));
+        let p = match options.p {
+            NormOrder::P(p) => p,
+            NormOrder::Fro => 2.0,
+            NormOrder::Nuc => return nuclear(&x, options),
+        };
         let over = Over { dims: options.dim.clone(), keepdim: options.keepdim };
-        Tensor::apply(VectorNorm { p: options.p, over }, &[&x])
+        Tensor::apply(VectorNorm { p, over, name: "norm" }, &[&x])
+    }
+}
+
+/// The sums of the singular values of matrices.
+#[track_caller]
+fn nuclear(x: &Tensor, options: &NormOptions) -> Tensor {
+    let dims: Vec<isize> = match &options.dim {
+        Some(dims) => dims.iter().collect(),
+        None => (0..x.dim() as isize).collect(),
+    };
+    match dims.as_slice() {
+        &[rows, columns] => of_matrices("norm", x, NormOrder::Nuc, [rows, columns], options.keepdim),
+        dims => fail!("norm: the nuclear norm is one of matrices; it needs two dims, not {dims:?}"),
     }
 }
 
@@ -181,7 +203,8 @@ fn sample(draw: &mut Draw<'_>) -> Sample {
     let keepdim = draw.coin();
     // Absolute values differ, too.
     Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| {
-        let options = NormOptions { p, dim: dim.map(Dims::from), keepdim, ..NormOptions::default() };
+        let options =
+            NormOptions { p: p.into(), dim: dim.map(Dims::from), keepdim, ..NormOptions::default() };
         let x = &x[0] + 2.5;
         let signs = where_(&x.gt(1.7), &x, &-&x);
         vector_norm_with(&signs, &options) + signs.norm()
@@ -195,7 +218,7 @@ pub(crate) static TABLE: &[OpInfo] = &[
                 integers().norm();
             }),
             Reject::new("norm: a norm of order inf of no elements (shape [0, 2]) does not exist", || {
-                floats([0, 2]).norm_with(&NormOptions { p: f64::INFINITY, ..NormOptions::default() });
+                floats([0, 2]).norm_with(&NormOptions { p: f64::INFINITY.into(), ..NormOptions::default() });
             }),
         ]
     }),

@@ -6,8 +6,10 @@
 mod adaptive;
 mod conv;
 mod fold;
+mod grid_sample;
 mod interpolate;
 mod pool;
+mod unpool;
 
 pub use adaptive::{
     OutputSize, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, adaptive_max_pool1d,
@@ -21,6 +23,10 @@ pub use conv::{
     conv2d, conv2d_with, conv3d, conv3d_with,
 };
 pub use fold::{UnfoldOptions, fold, fold_with, unfold, unfold_with};
+pub use grid_sample::{
+    GridPadding, GridSampleMode, GridSampleOptions, affine_grid, affine_grid_with, grid_sample,
+    grid_sample_with,
+};
 pub use interpolate::{InterpolateMode, InterpolateOptions, Resize, interpolate, interpolate_with};
 pub(super) use pool::avg_pool_over;
 pub use pool::{
@@ -28,6 +34,11 @@ pub use pool::{
     MaxPool3dOptions, MaxPoolOptions, avg_pool1d, avg_pool1d_with, avg_pool2d, avg_pool2d_with, avg_pool3d,
     avg_pool3d_with, max_pool1d, max_pool1d_with, max_pool1d_with_indices, max_pool2d, max_pool2d_with,
     max_pool2d_with_indices, max_pool3d, max_pool3d_with, max_pool3d_with_indices,
+};
+pub use unpool::{
+    LpPoolOptions, MaxUnpoolOptions, lp_pool1d, lp_pool1d_with, lp_pool2d, lp_pool2d_with, lp_pool3d,
+    lp_pool3d_with, max_unpool1d, max_unpool1d_with, max_unpool2d, max_unpool2d_with, max_unpool3d,
+    max_unpool3d_with,
 };
 
 use crate::table::OpInfo;
@@ -56,6 +67,14 @@ pub(crate) static TABLE: &[OpInfo] = &[
     fold::UNFOLD,
     fold::FOLD,
     interpolate::INTERPOLATE,
+    grid_sample::GRID_SAMPLE,
+    grid_sample::AFFINE_GRID,
+    unpool::MAX_UNPOOL1D,
+    unpool::MAX_UNPOOL2D,
+    unpool::MAX_UNPOOL3D,
+    unpool::LP_POOL1D,
+    unpool::LP_POOL2D,
+    unpool::LP_POOL3D,
 ];
 
 /// A size, stride or padding for each axis that windows slide along; one number stands for all of them.
