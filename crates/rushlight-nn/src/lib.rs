@@ -31,24 +31,42 @@
 //! ```
 
 mod activation;
+mod attention;
 mod container;
+mod conv;
 mod dropout;
+mod embedding;
 pub mod functional;
+mod hook;
 pub mod init;
 mod linear;
 mod loss;
 mod module;
+mod norm;
+mod pool;
 mod print;
+mod rnn;
 mod shape;
 mod state;
+mod summary;
+mod transformer;
 mod walk;
 
-pub use activation::{LeakyReLU, ReLU, Sigmoid, Softmax, Tanh};
-pub use container::Sequential;
-pub use dropout::Dropout;
-pub use linear::{Identity, Linear};
-pub use loss::{BCELoss, BCEWithLogitsLoss, BceOptions, CrossEntropyLoss, MSELoss, NLLLoss};
+pub use activation::*;
+pub use attention::*;
+pub use container::*;
+pub use conv::*;
+pub use dropout::*;
+pub use embedding::*;
+pub use hook::ForwardHookHandle;
+pub use linear::*;
+pub use loss::*;
 pub use module::{Buffer, Fields, Mode, Module, Parameter, Path};
+pub use norm::*;
+pub use pool::*;
 pub use print::format_module;
-pub use shape::Flatten;
+pub use rnn::*;
+pub use shape::*;
+pub use summary::{Summary, SummaryRow, summary, summary_of};
+pub use transformer::*;
 pub use walk::{Field, Item, Walk};

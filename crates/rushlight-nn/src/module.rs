@@ -1,3 +1,4 @@
+use crate::hook::{self, ForwardHookHandle, Hooks};
 use crate::state;
 use crate::walk::{Item, Walk};
 use rushlight_array::context::{self, Frame, Name, NameCell};
@@ -8,6 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The fields of a module, shown to a [`Walk`]. Write it with [`fields!`](crate::fields).
 pub trait Fields: Any + Send + Sync {
@@ -140,6 +142,35 @@ pub trait Module: Fields {
         state::load_state_dict(self, state)
     }
 
+    /// Calls `hook` with this module, its input and its output after each forward pass; what the hook returns takes the
+    /// output's place. Hooks are called in the order in which they came. See [`Path`] for an example.
+    ///
+    /// # Panics
+    /// If the module has no [`Path`] among its fields: the hooks are kept there. Of the library's modules those without
+    /// parameters and options (`ReLU`, `Tanh`, ...) have none; a hook on the `Sequential` or layer around them serves.
+    #[track_caller]
+    fn register_forward_hook(
+        &self,
+        hook: impl Fn(&dyn Module, &Tensor, &Tensor) -> Option<Tensor> + Send + Sync + 'static,
+    ) -> ForwardHookHandle
+    where
+        Self: Sized,
+    {
+        match own_hooks(self) {
+            Some(hooks) => hooks.add(Arc::new(hook)),
+            None => fail!(
+                "register_forward_hook: {} has no field of type Path to keep hooks in; register on a module around it",
+                self.type_name()
+            ),
+        }
+    }
+
+    /// The multiplications with an addition that a forward pass took, for [`summary`](crate::summary()).
+    fn multiply_adds(&self, x: &Tensor, y: &Tensor) -> usize {
+        let _ = (x, y);
+        0
+    }
+
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
         self.parameters().iter().for_each(Tensor::zero_grad);
@@ -151,10 +182,32 @@ pub trait Module: Fields {
     }
 }
 
+/// The hooks of a module itself, not of those below it.
+fn own_hooks(module: &(impl Module + ?Sized)) -> Option<Arc<Hooks>> {
+    let mut found = None;
+    Walk::through(module, &mut |_, item| {
+        if let Item::Path(path) = item {
+            found.get_or_insert_with(|| path.hooks());
+        }
+        false
+    });
+    found
+}
+
+/// Whether the module itself knows its place.
+pub(crate) fn has_path(module: &dyn Module) -> bool {
+    let mut found = false;
+    Walk::through(module, &mut |_, item| {
+        found |= matches!(item, Item::Path(_));
+        false
+    });
+    found
+}
+
 fn set_mode(module: &(impl Module + ?Sized), training: bool) {
     Walk::through(module, &mut |_, item| {
         if let Item::Mode(mode) = item {
-            mode.0.store(training, Ordering::Relaxed);
+            mode.set(training);
         }
         true
     });
@@ -235,6 +288,10 @@ impl Mode {
     pub fn is_training(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    pub(crate) fn set(&self, training: bool) {
+        self.0.store(training, Ordering::Relaxed);
+    }
 }
 
 impl Default for Mode {
@@ -243,24 +300,71 @@ impl Default for Mode {
     }
 }
 
-/// Where a module stands in its model (`layers.2`), for messages. It is learnt in every walk through the
-/// model: by `parameters()`, `train()`, `eval()`, printing, and so on.
+/// Where a module stands in its model (`layers.2`), for messages, and the hooks on it. The place is learnt in every walk
+/// through the model: by `parameters()`, `train()`, `eval()`, printing, and so on.
+///
+/// A module of your own can have one, too:
+///
+/// ```
+/// use rushlight_autograd::{Tensor, tensor};
+/// use rushlight_nn::{Module, Path, fields};
+///
+/// struct Double {
+///     path: Path,
+/// }
+/// fields!(Double { path });
+///
+/// impl Module for Double {
+///     fn forward(&self, x: &Tensor) -> Tensor {
+///         self.path.finish(self, x, x * 2.0)
+///     }
+/// }
+///
+/// let double = Double { path: Path::default() };
+/// let handle = double.register_forward_hook(|_, _, y| Some(y + 1.0));
+/// assert_eq!(double.forward(&tensor([3.0])).item(), 7.0);
+/// handle.remove();
+/// assert_eq!(double.forward(&tensor([3.0])).item(), 6.0);
+/// ```
 #[derive(Debug, Default)]
-pub struct Path(NameCell);
+pub struct Path {
+    name: NameCell,
+    hooks: OnceLock<Arc<Hooks>>,
+}
 
 impl Path {
     /// The qualified name, empty while it is not known.
     pub fn get(&self) -> &'static str {
-        self.0.get().as_str()
+        self.name.get().as_str()
     }
 
     pub(crate) fn set(&self, path: &str) {
-        self.0.set(Name::new(path));
+        self.name.set(Name::new(path));
     }
 
     /// Names this place in the messages of all panics until the guard is dropped.
     #[track_caller]
     pub(crate) fn enter(&self, child: Option<usize>, kind: &'static str) -> context::Guard {
-        context::enter(Frame { path: self.0.get(), child, kind, caller: Location::caller() })
+        context::enter(Frame { path: self.name.get(), child, kind, caller: Location::caller() })
+    }
+    /// Ends a forward pass: calls the hooks, whose output takes the place of `y` if they give one.
+    pub fn finish(&self, module: &dyn Module, x: &Tensor, y: Tensor) -> Tensor {
+        let y = match self.hooks.get() {
+            Some(hooks) => hooks.call(module, x, y),
+            None => y,
+        };
+        if hook::observed() {
+            hook::tell(self.get(), module, x, &y);
+        }
+        y
+    }
+
+    /// Whether [`Path::finish`] has somebody to tell.
+    pub(crate) fn is_watched(&self) -> bool {
+        hook::observed() || self.hooks.get().is_some()
+    }
+
+    fn hooks(&self) -> Arc<Hooks> {
+        Arc::clone(self.hooks.get_or_init(Arc::default))
     }
 }

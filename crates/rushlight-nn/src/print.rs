@@ -27,3 +27,21 @@ pub fn format_module(module: &dyn Module) -> String {
     let body: Vec<String> = lines.map(|line| format!("  {}", line.replace('\n', "\n  "))).collect();
     format!("{}(\n{}\n)", module.type_name(), body.join("\n"))
 }
+
+/// Python's text of a bool.
+pub(crate) fn python_bool(value: bool) -> &'static str {
+    if value { "True" } else { "False" }
+}
+
+/// Python's text of a float: the shortest that reads back the same, `1e-05` where it is small.
+pub(crate) fn python_float(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-4..1e16).contains(&value.abs());
+    if plain {
+        return format!("{value:?}").replace("NaN", "nan");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}

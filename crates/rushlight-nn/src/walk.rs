@@ -10,6 +10,8 @@ pub enum Item<'a> {
     Buffer(&'a Buffer),
     /// A training flag.
     Mode(&'a Mode),
+    /// A place in the model, with its name.
+    Path(&'a Path),
     /// A module, before its own fields.
     Module(&'a dyn Module),
 }
@@ -110,8 +112,9 @@ impl Field for Mode {
 }
 
 impl Field for Path {
-    fn accept(&self, _: &str, walk: &mut Walk<'_>) {
+    fn accept(&self, name: &str, walk: &mut Walk<'_>) {
         self.set(walk.prefix.as_str());
+        walk.item(name, Item::Path(self));
     }
 }
 

@@ -276,3 +276,90 @@ fn losses_as_modules_equal_the_functions() {
         None
     )));
 }
+
+#[test]
+fn hooks_see_every_pass_and_may_change_its_result() {
+    let _turn = alone();
+    let net = sequential![Linear::new(2, 3), ReLU, Linear::new(3, 1)];
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&seen);
+    let first = net.get::<Linear>(0);
+    let watching = first.register_forward_hook(move |module, x, y| {
+        record.lock().unwrap().push((module.type_name(), x.shape().to_vec(), y.clone()));
+        None
+    });
+    let x = tensor([[1.0, -2.0]]);
+    let plain = net.forward(&x);
+    let (kind, shape, before_relu) = seen.lock().unwrap().pop().unwrap();
+    // The result of the layer itself, though it is computed with the relu behind it where nobody looks.
+    assert_eq!((kind, shape), ("Linear", vec![1, 2]));
+    assert!(before_relu.equal(&F::linear(&x, &first.weight, first.bias.as_deref())));
+    let changing = net.register_forward_hook(|_, _, y| Some(y * 2.0));
+    let again = net.register_forward_hook(|_, _, y| Some(y + 1.0));
+    assert!(net.forward(&x).allclose(&(&plain * 2.0 + 1.0), 1e-6, 0.0));
+    changing.remove();
+    again.remove();
+    watching.remove();
+    assert!(net.forward(&x).equal(&plain));
+    assert!(seen.lock().unwrap().len() == 1, "one more pass was watched");
+}
+
+#[test]
+fn a_summary_shows_shapes_parameters_and_work_and_leaves_the_model_alone() {
+    let _turn = alone();
+    let net = sequential![
+        Conv2d::new(1, 4, 3),
+        ReLU,
+        MaxPool2d::new(2),
+        Dropout::new(0.5),
+        Flatten::default(),
+        sequential![Linear::new(4 * 13 * 13, 10)],
+    ];
+    net.get::<Conv2d>(0).requires_grad_(false);
+    let table = summary(&net, [2, 1, 28, 28]).to_string();
+    let expected = "\
+layer                output shape    parameters  multiply-adds
+--------------------------------------------------------------
+Sequential           [2, 10]                  -              -
+  (0) Conv2d         [2, 4, 26, 26]          40         48,672
+  (1) ReLU           [2, 4, 26, 26]           -              -
+  (2) MaxPool2d      [2, 4, 13, 13]           -              -
+  (3) Dropout        [2, 4, 13, 13]           -              -
+  (4) Flatten        [2, 676]                 -              -
+  (5) Sequential     [2, 10]                  -              -
+    (0) Linear       [2, 10]              6,770         13,520
+--------------------------------------------------------------
+input shape: [2, 1, 28, 28]
+parameters: 6,810 (6,770 trainable)
+multiply-adds: 62,192";
+    // Columns as wide as their contents.
+    let squeeze = |text: &str| {
+        text.lines()
+            .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|l| !l.starts_with('-'))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(squeeze(&table), squeeze(expected), "{table}");
+    // Still in training: the dropout drops.
+    let ones = Tensor::constant(Array::ones([1, 1000], DType::F32));
+    assert!(net.get::<Dropout>(3).forward(&ones).sum().item() != 1000.0);
+}
+
+#[test]
+fn lists_and_dictionaries_of_modules_name_and_print_as_pytorchs() {
+    let _turn = alone();
+    let mut dict = ModuleDict::default();
+    dict.insert("a", Linear::new(1, 1));
+    dict.insert("b", ModuleList::new(vec![Box::new(ReLU), Box::new(Linear::without_bias(1, 2))]));
+    let names: Vec<String> = dict.named_parameters().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a.weight", "a.bias", "b.1.weight"]);
+    let expected = "ModuleDict(
+  (a): Linear(in_features=1, out_features=1, bias=True)
+  (b): ModuleList(
+    (0): ReLU()
+    (1): Linear(in_features=1, out_features=2, bias=False)
+  )
+)";
+    assert_eq!(dict.to_string(), expected);
+    assert!(dict.contains_key("b") && !dict.contains_key("c"));
+}
