@@ -112,6 +112,19 @@ pub(crate) fn check_fits(name: &str, value: Scalar, dtype: DType, halves: Halves
     }
 }
 
+/// Refuses a range of integers that a dtype has no place for.
+#[track_caller]
+pub(crate) fn check_draws(name: &str, low: i64, high: i64, dtype: DType) {
+    let (least, most) = match dtype {
+        DType::Bool => (0, 1),
+        DType::F16 => (-65_504, 65_504),
+        _ => dtype.int_range().unwrap_or((i64::MIN, i64::MAX)),
+    };
+    if low < least || high.saturating_sub(1) > most {
+        fail!("{name}: {low}..{high} is not within {least}..={most}, the range of {}", dtype.name());
+    }
+}
+
 /// The greatest finite value of a float type.
 fn greatest(dtype: DType) -> f64 {
     match dtype {
@@ -480,18 +493,7 @@ impl Tensor {
     /// If the range is empty, or the dtype has no place for some of its numbers.
     #[track_caller]
     pub fn randint_like(&self, low: i64, high: i64) -> Tensor {
-        let dtype = self.dtype();
-        let (least, most) = match dtype {
-            DType::Bool => (0, 1),
-            DType::F16 => (-65_504, 65_504),
-            _ => dtype.int_range().unwrap_or((i64::MIN, i64::MAX)),
-        };
-        if low < least || high.saturating_sub(1) > most {
-            fail!(
-                "randint_like: {low}..{high} is not within {least}..={most}, the range of {}",
-                dtype.name()
-            );
-        }
+        check_draws("randint_like", low, high, self.dtype());
         let drawn = Array::randint(low, high, self.shape(), &default_generator());
         drawn.cast(self.dtype()).to_device(&self.device()).into()
     }

@@ -157,6 +157,48 @@ impl Tensor {
         self.with(Array::numel)
     }
 
+    /// The number of dims: [`Tensor::dim`].
+    #[track_caller]
+    pub fn ndim(&self) -> usize {
+        self.dim()
+    }
+
+    /// The number of elements: [`Tensor::numel`].
+    #[track_caller]
+    pub fn nelement(&self) -> usize {
+        self.numel()
+    }
+
+    /// The bytes of one element.
+    #[track_caller]
+    pub fn element_size(&self) -> usize {
+        self.dtype().size()
+    }
+
+    /// The bytes of all elements; an expanded tensor takes less memory.
+    #[track_caller]
+    pub fn nbytes(&self) -> usize {
+        self.numel() * self.element_size()
+    }
+
+    /// Whether the dtype is a float.
+    #[track_caller]
+    pub fn is_floating_point(&self) -> bool {
+        self.dtype().is_float()
+    }
+
+    /// By how many elements the places of neighbours along each dim differ in memory. Views that flip have negative ones,
+    /// which PyTorch does not know.
+    ///
+    /// ```
+    /// use rushlight_autograd::zeros;
+    /// assert_eq!(zeros([2, 3]).t().stride(), [1, 3]);
+    /// ```
+    #[track_caller]
+    pub fn stride(&self) -> Vec<isize> {
+        self.with(|array| array.layout().strides().to_vec())
+    }
+
     /// The size of the first dim: Python's `len(x)`.
     ///
     /// # Panics

@@ -1,10 +1,10 @@
 //! Reading by grids, unpooling, norms of windows, pairs, and what draws random numbers: values and gradients that PyTorch
 //! 2.15 gives for the same calls.
 
-use rushlight_autograd::array::random::with_default_generator;
-use rushlight_autograd::array::random::{Generator, TorchSeed};
+use rushlight_autograd::array::DType;
+use rushlight_autograd::array::random::{Generator, TorchSeed, with_default_generator};
 use rushlight_autograd::ops::*;
-use rushlight_autograd::{Tensor, arange, tensor};
+use rushlight_autograd::{Tensor, arange, tensor, zeros, zeros_with};
 
 /// As after `torch.manual_seed(3)`.
 fn seeded(call: impl FnOnce() -> Tensor) -> Vec<f32> {
@@ -103,7 +103,7 @@ fn norms_of_windows_are_pytorchs() {
     check("1d", &lp_pool1d(&x, 2.0, 2), &[5.0, 10.0]);
     let options = LpPoolOptions { ceil_mode: true, ..Default::default() };
     // The last window has one element, whose mean counts twice.
-    check("ceil", &lp_pool1d_with(&x, 2.0, 2, options), &[5.0, 10.0, 1.4142136]);
+    check("ceil", &lp_pool1d_with(&x, 2.0, 2, options), &[5.0, 10.0, std::f64::consts::SQRT_2]);
     let options = LpPoolOptions { stride: Some([1]), ceil_mode: true };
     check("cubes", &lp_pool1d_with(&x.abs(), 3.0, 2, options), &[4.497941, 6.542133, 8.995883, 8.005205]);
     check("2d", &lp_pool2d(&tensor([[[3.0, 4.0], [0.0, 12.0]]]), 2.0, 2), &[13.0]);
@@ -157,4 +157,75 @@ fn random_functions_draw_what_pytorch_draws() {
     near(seeded(|| dropout3d(&x.reshape([2, 3, 1, 1]), 0.4, true)), &kept);
     let volumes = x.reshape([2, 3, 1, 1, 1]);
     near(seeded(|| dropout3d(&volumes, 0.4, true)), &[1.666667, -3.333333, 0.0, 0.833333, 0.0, 0.0]);
+}
+
+#[test]
+fn tensors_are_filled_with_what_pytorch_draws() {
+    fn torch<R>(call: impl FnOnce() -> R) -> R {
+        with_default_generator(|| Generator::new(TorchSeed(3)), call)
+    }
+    let filled = |count: usize, dtype, fill: &dyn Fn(&mut Tensor)| {
+        let mut x = zeros_with([count], dtype);
+        fill(&mut x);
+        x
+    };
+    let fill = |count, dtype, fill: &dyn Fn(&mut Tensor)| torch(|| filled(count, dtype, fill));
+    let bernoulli = |x: &mut Tensor| {
+        x.bernoulli_(0.3);
+    };
+    let random = |x: &mut Tensor| {
+        x.random_();
+    };
+    assert_eq!(fill(4, DType::F32, &bernoulli).to_vec::<f32>(), [1.0, 1.0, 0.0, 1.0]);
+    let exponential = fill(3, DType::F32, &|x| {
+        x.exponential_(2.0);
+    });
+    check("exponential_", &exponential, &[0.0173517, 0.1689548, 0.7412153]);
+    assert_eq!(
+        fill(3, DType::I64, &random).to_vec::<i64>(),
+        [937_055_941_807_507_096, 3_839_649_608_876_091_011, 5_366_245_355_481_424_840]
+    );
+    assert_eq!(fill(3, DType::U8, &random).to_vec::<u8>(), [106, 152, 249]);
+    assert_eq!(fill(3, DType::F32, &random).to_vec::<f32>(), [71_389.0, 1_771_142.0, 4_795_460.0]);
+    assert_eq!(
+        fill(3, DType::F64, &random).to_vec::<f64>(),
+        [307_219_314_442_800.0, 2_582_726_356_426_969.0, 6_961_798_910_534_005.0]
+    );
+    assert_eq!(fill(3, DType::F16, &random).to(DType::F32).to_vec::<f32>(), [379.0, 896.0, 1705.0]);
+    let within = |low, high| {
+        move |x: &mut Tensor| {
+            x.random_with_(low, high);
+        }
+    };
+    assert_eq!(fill(3, DType::F32, &within(0, 5)).to_vec::<f32>(), [1.0, 3.0, 2.0]);
+    assert_eq!(fill(3, DType::I64, &within(2, 7)).to_vec::<i64>(), [3, 5, 4]);
+    let weights = tensor([[0.1, 0.2, 0.7], [1.0, 1.0, 1.0]]);
+    let two = torch(|| weights.multinomial(2));
+    assert_eq!((two.shape().to_vec(), two.to_vec::<i64>()), (vec![2, 2], vec![0, 1, 0, 2]));
+    assert_eq!(torch(|| weights.get(0).multinomial_with(5, true)).to_vec::<i64>(), [0, 1, 2, 1, 2]);
+    assert_eq!(zeros([0, 3]).multinomial(2).shape(), [0, 2]);
+}
+
+#[test]
+fn diagonals_are_filled_as_by_pytorch() {
+    let places = |shape: &[usize], wrap| {
+        let mut x = zeros(shape);
+        x.fill_diagonal_(1, wrap);
+        x.reshape([-1]).nonzero().reshape([-1]).to_vec::<i64>()
+    };
+    assert_eq!(places(&[5, 2], false), [0, 3]);
+    assert_eq!(places(&[5, 2], true), [0, 3, 6, 9]);
+    assert_eq!(places(&[6, 2], true), [0, 3, 6, 9]);
+    assert_eq!(places(&[7, 3], true), [0, 4, 8, 12, 16, 20]);
+    assert_eq!(places(&[2, 5], true), [0, 6]);
+    assert_eq!(places(&[3, 3, 3], false), [0, 13, 26]);
+}
+
+#[test]
+fn what_a_tensor_is_can_be_asked_by_pytorchs_names() {
+    let x = zeros_with([2, 3], DType::F64).t();
+    assert_eq!((x.ndim(), x.nelement(), x.element_size(), x.nbytes()), (2, 6, 8, 48));
+    assert_eq!((x.stride(), x.is_floating_point()), (vec![1, 3], true));
+    assert!(!tensor([1]).is_floating_point());
+    assert_eq!(tensor([1]).type_as(&x).dtype(), DType::F64);
 }

@@ -229,6 +229,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If the shapes do not broadcast, the devices differ, or one is bool.
+    #[doc(alias = "subtract")]
     #[track_caller]
     pub fn sub<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
         match other.into() {
@@ -256,6 +257,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If the shapes do not broadcast or the devices differ.
+    #[doc(alias = "multiply")]
     #[track_caller]
     pub fn mul<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
         match other.into() {
@@ -269,6 +271,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If the shapes do not broadcast or the devices differ.
+    #[doc(alias = "divide")]
     #[track_caller]
     pub fn div<'a>(&self, other: impl Into<Operand<'a>>) -> Tensor {
         Tensor::apply(Div, &[self, &other.into().tensor(self)])

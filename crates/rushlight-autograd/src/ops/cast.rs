@@ -94,6 +94,12 @@ impl Tensor {
         };
         if here { self.clone() } else { Tensor::apply(Cast(to), &[self]) }
     }
+
+    /// This tensor with the dtype and on the device of another: [`Tensor::to`] of that tensor.
+    #[track_caller]
+    pub fn type_as(&self, other: &Tensor) -> Tensor {
+        self.to(other)
+    }
 }
 
 /// Casts by PyTorch's names of dtypes.
@@ -134,10 +140,16 @@ casts! {
 
 pub(crate) const TABLES: [&[OpInfo]; 2] = [TABLE, CASTS];
 
-const TABLE: &[OpInfo] = &[OpInfo::op("Cast", "to", "torch.Tensor.to", |draw| {
-    let shape = draw.shape(0, 2);
-    // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
-    Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
-        Tensor::apply(Cast(To::Device(Device::cpu())), &[&x[0]])
-    })
-})];
+const TABLE: &[OpInfo] = &[
+    OpInfo::op("Cast", "to", "torch.Tensor.to", |draw| {
+        let shape = draw.shape(0, 2);
+        // A cast to f32 and back would spoil finite differences; the same dtype on "another" device does not.
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {
+            Tensor::apply(Cast(To::Device(Device::cpu())), &[&x[0]])
+        })
+    }),
+    OpInfo::composed("type_as", "torch.Tensor.type_as", |draw| {
+        let shape = draw.shape(0, 2);
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| x[0].type_as(&x[0]) * 2.0)
+    }),
+];

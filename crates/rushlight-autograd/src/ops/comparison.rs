@@ -204,6 +204,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If all are bools, the shapes do not broadcast, the devices differ, or a number is out of an integer type's range.
+    #[doc(alias = "clip")]
     #[track_caller]
     pub fn clamp<'a, 'b>(&self, low: impl Into<Operand<'a>>, high: impl Into<Operand<'b>>) -> Tensor {
         match (low.into(), high.into()) {
@@ -314,14 +315,19 @@ comparisons! {
     /// a == b.
     eq eq_ "torch.eq";
     /// a != b.
+    #[doc(alias = "not_equal")]
     ne ne_ "torch.ne";
     /// a < b.
+    #[doc(alias = "less")]
     lt lt_ "torch.lt";
     /// a <= b.
+    #[doc(alias = "less_equal")]
     le le_ "torch.le";
     /// a > b.
+    #[doc(alias = "greater")]
     gt gt_ "torch.gt";
     /// a >= b.
+    #[doc(alias = "greater_equal")]
     ge ge_ "torch.ge";
 }
 

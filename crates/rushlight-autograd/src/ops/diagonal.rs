@@ -2,9 +2,10 @@
 
 use super::layout::real_axis;
 use super::layout::region::Region;
+use crate::create::{Halves, check_fits};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
-use rushlight_array::{Layout, Shape, fail};
+use rushlight_array::{Array, Layout, Scalar, Shape, fail};
 
 /// The optional arguments of [`Tensor::diagonal_with`] and [`Tensor::diagonal_scatter_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,6 +191,42 @@ fn drawn(draw: &mut Draw<'_>) -> (Shape, DiagonalOptions) {
     (shape, DiagonalOptions { offset: draw.below(7) as isize - 3, dim1, dim2 })
 }
 
+impl Tensor {
+    /// Fills the places whose indices are all equal with a number; see [`Tensor::add_`]. PyTorch's `wrap`, by which the diagonal
+    /// of a tall matrix begins anew below a row without it, is `false` by default.
+    ///
+    /// ```
+    /// use rushlight_autograd::zeros;
+    /// let mut x = zeros([5, 2]);
+    /// x.fill_diagonal_(1.0, true);
+    /// assert_eq!(x.to_vec::<f32>(), [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If there are fewer than two dims, or more of different sizes; if the dtype has no place for the value; if this is a
+    /// leaf that requires a gradient and recording is on.
+    #[track_caller]
+    pub fn fill_diagonal_(&mut self, fill_value: impl Into<Scalar>, wrap: bool) -> &mut Tensor {
+        let (shape, value) = (self.shape(), fill_value.into());
+        if shape.len() < 2 || (shape.len() > 2 && shape.iter().any(|&size| size != shape[0])) {
+            fail!("fill_diagonal_: the shape is {shape:?}; there must be two dims, or more of one size");
+        }
+        self.check_replaceable("fill_diagonal_");
+        check_fits("fill_diagonal_", value, self.dtype(), Halves::Overflow);
+        // From one place of the diagonal to the next in row-major order.
+        let step: usize = (1..=shape.len()).map(|axis| shape[axis..].iter().product::<usize>()).sum();
+        let last = shape[shape.len() - 1];
+        // A tall matrix: behind a square the diagonal would begin anew.
+        let end = if wrap || shape.len() > 2 { usize::MAX } else { last.saturating_mul(last) };
+        let mut mask = vec![false; self.numel()];
+        mask.iter_mut().take(end).step_by(step).for_each(|place| *place = true);
+        let mask = Tensor::constant(Array::from_vec(mask, &shape).to_device(&self.device()));
+        let value = Tensor::constant(Array::full((), value, self.dtype(), &self.device()));
+        let filled = self.masked_fill(&mask, &value);
+        self.replace("fill_diagonal_", filled)
+    }
+}
+
 pub(crate) static TABLE: &[OpInfo] = &[
     OpInfo::composed("diagonal", "torch.diagonal", |draw| {
         let (shape, options) = drawn(draw);
@@ -256,5 +293,18 @@ pub(crate) static TABLE: &[OpInfo] = &[
         let shape: Vec<usize> = (0..draw.below(3)).map(|_| draw.below(4)).collect();
         let offset = draw.below(5) as isize - 2;
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].diagflat_with(offset).exp())
+    }),
+    OpInfo::composed("fill_diagonal_", "torch.Tensor.fill_diagonal_", |draw| {
+        let (shape, wrap) = ([draw.full_size() + 2, draw.full_size()], draw.coin());
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| {
+            let mut y = &x[0] * 2.0;
+            y.fill_diagonal_(1.5, wrap);
+            y.exp()
+        })
+    })
+    .rejects(|| {
+        vec![Reject::new("fill_diagonal_: the shape is [2]; there must be two dims", || {
+            floats([2]).fill_diagonal_(1.0, false);
+        })]
     }),
 ];

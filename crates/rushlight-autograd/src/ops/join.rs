@@ -84,6 +84,7 @@ impl Tensor {
 ///
 /// # Panics
 /// If there is none, one is a scalar, or shapes differ outside of the dim.
+#[doc(alias = "concat")]
 #[track_caller]
 pub fn cat(tensors: &[&Tensor], dim: isize) -> Tensor {
     Tensor::cat(tensors, dim)

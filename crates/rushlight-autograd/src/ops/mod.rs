@@ -30,6 +30,7 @@ mod operand;
 mod pad;
 mod power;
 mod product;
+mod random;
 mod reduce;
 mod scan;
 mod shuffle;
@@ -108,6 +109,7 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     unary::special::TABLE,
     unary::classify::TABLE,
     dropout::TABLE,
+    random::TABLE,
     layout::reshape::TABLE,
     layout::permute::TABLE,
     layout::expand::TABLE,

@@ -201,6 +201,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If an operand is not a vector.
+    #[doc(alias = "ger")]
     #[track_caller]
     pub fn outer(&self, vec2: &Tensor) -> Tensor {
         if self.dim() != 1 || vec2.dim() != 1 {

@@ -361,6 +361,7 @@ fn pieces(name: &str, y: &Tensor, x: Operand<'_>, dim: isize) -> Tensor {
 ///
 /// # Panics
 /// If `y` is a scalar or bool, the dim is out of range, or the places do not fit.
+#[doc(alias = "trapz")]
 #[track_caller]
 pub fn trapezoid<'a>(y: &Tensor, x: impl Into<Operand<'a>>, dim: isize) -> Tensor {
     pieces("trapezoid", y, x.into(), dim).sum_dim(dim, false) / 2.0

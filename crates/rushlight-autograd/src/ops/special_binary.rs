@@ -86,6 +86,7 @@ binary_methods! {
     /// let angles = tensor([1.0, -1.0]).atan2(&tensor([1.0, 0.0]));
     /// assert!(angles.allclose(&tensor([0.785398, -1.570796]), 0.0, 1e-6));
     /// ```
+    #[doc(alias = "arctan2")]
     atan2 => Atan2;
     /// The length of the hypotenuse, sqrt(a^2 + b^2), without overflow; for floats. At 0 the gradient is NaN, as in
     /// PyTorch.

@@ -1,10 +1,11 @@
 //! Activation functions that draw random numbers.
 
+use crate::ops::random::exponential;
 use crate::ops::unary::one;
 use crate::table::{Domain, OpInfo, Reject, floats, integers};
 use crate::tensor::Tensor;
 use rushlight_array::random::{Generator, default_generator, with_default_generator};
-use rushlight_array::{Array, DType, fail};
+use rushlight_array::{Array, fail};
 
 /// Options of [`gumbel_softmax_with`]; the defaults are PyTorch's.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -53,11 +54,7 @@ pub fn gumbel_softmax_with(logits: &Tensor, options: GumbelSoftmaxOptions) -> Te
         let dtype = logits.dtype().name();
         fail!("gumbel_softmax: the dtype is {dtype}, not a float; cast with .to(DType::F32) first");
     }
-    let (shape, generator) = (logits.shape(), default_generator());
-    let drawn = match logits.dtype() {
-        DType::F64 => Array::build::<f64>(&shape, |out| generator.exponential_f64(out, 1.0)),
-        _ => Array::build::<f32>(&shape, |out| generator.exponential_f32(out, 1.0)),
-    };
+    let drawn = exponential(logits, 1.0);
     let noise = Tensor::constant(drawn.cast(logits.dtype()).to_device(&logits.device())).log();
     let soft = ((logits - noise) / tau).softmax(dim);
     if !hard {

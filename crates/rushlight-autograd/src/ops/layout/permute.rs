@@ -47,6 +47,8 @@ impl Tensor {
     ///
     /// # Panics
     /// If a dim is out of range.
+    #[doc(alias = "swapaxes")]
+    #[doc(alias = "swapdims")]
     #[track_caller]
     pub fn transpose(&self, a: isize, b: isize) -> Tensor {
         let shape = self.shape();
@@ -131,6 +133,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If there is not one destination for each source, or a dim is out of range or named twice.
+    #[doc(alias = "moveaxis")]
     #[track_caller]
     pub fn movedim(&self, source: impl Into<Dims>, destination: impl Into<Dims>) -> Tensor {
         let (source, destination) = (source.into(), destination.into());

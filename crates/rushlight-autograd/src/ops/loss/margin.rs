@@ -172,7 +172,7 @@ impl Default for MultiMarginLossOptions {
     }
 }
 
-/// The sum over all classes c but the right one y of max(0, 1 - x[y] + x[c]), divided by the number of classes and
+/// The sum over all classes c but the right one y of max(0, 1 - x\[y\] + x\[c\]), divided by the number of classes and
 /// averaged: a multi-class hinge loss (Crammer & Singer, "On the algorithmic implementation of multiclass kernel-based
 /// vector machines", 2001).
 ///
@@ -233,7 +233,7 @@ pub fn multi_margin_loss_with(input: &Tensor, target: &Tensor, options: &MultiMa
     reduction.tensor(&losses.reshape(&wanted))
 }
 
-/// The sum over all right classes y and all others c of max(0, 1 - x[y] + x[c]), divided by the number of classes and
+/// The sum over all right classes y and all others c of max(0, 1 - x\[y\] + x\[c\]), divided by the number of classes and
 /// averaged. Each row of targets is class numbers up to the first -1.
 ///
 /// Shape: two of `(N, C)` or `(C)` -> a scalar.

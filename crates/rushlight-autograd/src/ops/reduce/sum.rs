@@ -225,6 +225,26 @@ impl Tensor {
             .collect();
         if dims.is_empty() { self.reshape(shape) } else { self.sum_dim(dims.as_slice(), true).reshape(shape) }
     }
+
+    /// Sums down to a shape that broadcasts to this tensor's own: PyTorch's `sum_to_size`.
+    ///
+    /// ```
+    /// use rushlight_autograd::tensor;
+    /// assert_eq!(tensor([[1.0, 2.0], [3.0, 4.0]]).sum_to_size([2, 1]).to_vec::<f32>(), [3.0, 7.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the shape does not broadcast to this tensor's.
+    #[track_caller]
+    pub fn sum_to_size(&self, size: impl Into<Shape>) -> Tensor {
+        let (own, size) = (self.shape(), size.into());
+        let fits = size.len() <= own.len()
+            && size.iter().rev().zip(own.iter().rev()).all(|(&size, &own)| size == own || size == 1);
+        if !fits {
+            fail!("sum_to_size: size {size:?} does not broadcast to this tensor's shape {own:?}");
+        }
+        self.sum_to(&size)
+    }
 }
 
 pub(crate) static TABLE: &[OpInfo] = &[
@@ -253,6 +273,17 @@ pub(crate) static TABLE: &[OpInfo] = &[
     .rejects(|| {
         vec![Reject::new("mean: the dtype is int64, not a float; cast with .to(DType::F32) first", || {
             integers().mean();
+        })]
+    }),
+    OpInfo::composed("sum_to_size", "torch.Tensor.sum_to_size", |draw| {
+        let shape = draw.full_shape(0, 3);
+        let skip = draw.below(shape.len() + 1);
+        let size: Vec<usize> = shape[skip..].iter().map(|&s| if draw.coin() { 1 } else { s }).collect();
+        Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].sum_to_size(size.as_slice()).exp())
+    })
+    .rejects(|| {
+        vec![Reject::new("sum_to_size: size [2] does not broadcast to this tensor's shape [3]", || {
+            floats([3]).sum_to_size([2]);
         })]
     }),
     OpInfo::composed("nansum", "torch.nansum", |draw| {
