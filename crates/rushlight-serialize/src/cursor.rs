@@ -24,7 +24,9 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take(&mut self, len: usize, what: &str) -> Parsed<&'a [u8]> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(taken) = rest.get(..len) else {
-            bail!(self.at, "{what} needs {len} bytes, but only {} are left", rest.len());
+            // The place may lie behind the end; the byte that is named does not.
+            let at = self.at.min(self.bytes.len());
+            bail!(at, "{what} needs {len} bytes, but only {} are left", rest.len());
         };
         self.at += len;
         Ok(taken)
@@ -34,7 +36,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn line(&mut self, what: &str) -> Parsed<&'a [u8]> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let Some(len) = rest.iter().position(|&byte| byte == b'\n') else {
-            bail!(self.at, "{what} has no end of line");
+            bail!(self.at.min(self.bytes.len()), "{what} has no end of line");
         };
         self.at += len + 1;
         Ok(&rest[..len])

@@ -95,7 +95,7 @@ fn parse(bytes: &[u8]) -> Parsed<State> {
             bail!(entry.start, "`{}` in the archive is not a npy file", entry.name);
         };
         let contents = entry.read(bytes)?;
-        let about = |fault: Fault| fault.within(entry.start).about(&format!("array `{name}`"));
+        let about = |fault: Fault| entry.locate(fault).about(&format!("array `{name}`"));
         state.push((name.to_owned(), npy::parse(&contents).map_err(about)?));
     }
     Ok(state)

@@ -300,7 +300,7 @@ impl Header {
             end = entry.end;
         }
         if end != len {
-            bail!(end, "the tensors end here, but the file has {len} bytes");
+            bail!(end.min(len), "the tensors end at byte {end}, but the file has {len} bytes");
         }
         Ok(())
     }

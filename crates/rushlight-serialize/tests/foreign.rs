@@ -37,7 +37,8 @@ fn check_dtypes(state: &[(String, Tensor)], dtypes: &[DType]) {
 #[test]
 fn a_state_dict_of_pytorch_is_read_in_its_order() {
     let state = load(file("seeds_model.pth")).unwrap();
-    let expected = ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"].map(|n| format!("layers.{n}"));
+    let expected =
+        ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"].map(|n| format!("layers.{n}"));
     assert_eq!(names(&state), expected);
     assert_eq!(of(&state, "layers.2.weight").shape().to_vec(), [20, 30]);
 }
@@ -53,7 +54,10 @@ fn every_dtype_of_safetensors_is_read() {
     let file = safetensors::File::open(file("python.safetensors")).unwrap();
     let mut texts = file.metadata().to_vec();
     texts.sort();
-    assert_eq!(texts, [("format", "pt"), ("note", "a \"b\"\n\u{e9}")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(
+        texts,
+        [("format", "pt"), ("note", "a \"b\"\n\u{e9}")].map(|(k, v)| (k.to_owned(), v.to_owned()))
+    );
     assert_eq!(file.shape("int8"), Some(&[2, 3][..]));
     assert_eq!(file.get("int16").unwrap().to_vec::<i16>(), [0, 1, 2, 3, 4, 5]);
     let missing = file.get("int99").unwrap_err().to_string();
@@ -101,7 +105,9 @@ fn strides_offsets_and_shared_storages_are_kept() {
     assert_eq!(of(&state, "empty").shape().to_vec(), [0, 3]);
     assert_eq!(floats("parameter"), [1.0, -1.0]);
     let array = |name: &str| of(&state, name).array();
-    assert!(array("base").shares_storage(&array("transposed")) && array("base").shares_storage(&array("steps")));
+    assert!(
+        array("base").shares_storage(&array("transposed")) && array("base").shares_storage(&array("steps"))
+    );
     assert!(array("tied.a").shares_storage(&array("tied.b")));
     assert!(!array("base").shares_storage(&array("tied.a")));
 }
@@ -140,7 +146,10 @@ fn what_is_not_tensors_is_refused_by_name_and_told_what_to_do() {
     let reason = |name: &str| {
         let path = file(name);
         let error = load(&path).unwrap_err().to_string();
-        error.strip_prefix(&format!("{}: byte ", path.display())).unwrap_or_else(|| panic!("{error}")).to_owned()
+        error
+            .strip_prefix(&format!("{}: byte ", path.display()))
+            .unwrap_or_else(|| panic!("{error}"))
+            .to_owned()
     };
     let whole = reason("whole.pth");
     assert!(whole.contains("Python's `torch.nn.modules.container.Sequential`"), "{whole}");

@@ -74,7 +74,10 @@ fn special_floats_keep_their_bits() {
     let bits = [0x7fc0_0001, 0xff80_0000, 0x8000_0000, 1_u32];
     let x = Tensor::from_vec(bits.map(f32::from_bits).to_vec(), [4]);
     for read in [
-        safetensors::from_bytes(&safetensors::to_bytes(&[("x".into(), x.clone())], &[]).unwrap()).unwrap().remove(0).1,
+        safetensors::from_bytes(&safetensors::to_bytes(&[("x".into(), x.clone())], &[]).unwrap())
+            .unwrap()
+            .remove(0)
+            .1,
         pth::from_bytes(&pth::to_bytes(&Value::from(&x)).unwrap()).unwrap().tensor().unwrap().clone(),
         npy::from_bytes(&npy::to_bytes(&x).unwrap()).unwrap(),
     ] {

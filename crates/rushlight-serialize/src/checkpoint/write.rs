@@ -140,3 +140,51 @@ impl Write for Hashed<'_> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::folder;
+    use rushlight_autograd::tensor;
+
+    /// A disk with room for so many bytes.
+    struct Disk<'a> {
+        out: &'a mut dyn Write,
+        left: usize,
+    }
+
+    impl Write for Disk<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.left);
+            if len == 0 && !bytes.is_empty() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.left -= len;
+            self.out.write(&bytes[..len])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.out.flush()
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_after_any_byte_leaves_the_old_checkpoint() {
+        let path = folder("disk").join("a.ckpt");
+        let old = to_bytes(&Value::from(1)).unwrap();
+        std::fs::write(&path, &old).unwrap();
+        let plan = Plan::of(&Value::map().with("w", tensor([1.0, 2.0]))).unwrap();
+        let len = {
+            let mut bytes = Vec::new();
+            plan.write(&mut bytes).unwrap();
+            bytes.len()
+        };
+        for left in 0..len {
+            let full = atomic::replace(&path, |out| plan.write(&mut Disk { out, left }));
+            assert!(full.is_err(), "{left}");
+            assert_eq!(std::fs::read(&path).unwrap(), old);
+        }
+        atomic::replace(&path, |out| plan.write(&mut Disk { out, left: len })).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap().len(), len);
+    }
+}

@@ -2,7 +2,7 @@ use super::{
     CENTRAL_HEADER, DEFLATED, END, END_64, END_64_LOCATOR, EXTRA_64, IN_16, IN_32, LOCAL_HEADER, STORED,
 };
 use crate::cursor::Cursor;
-use crate::fault::{Parsed, bail};
+use crate::fault::{Fault, Parsed, bail};
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 use std::collections::HashSet;
 
@@ -116,7 +116,7 @@ impl Directory {
         let start = locator.size(what)?;
         let mut cursor = Cursor::new(bytes, start);
         if start >= at || cursor.u32(what)? != END_64 {
-            bail!(start, "{what} is not where it should be");
+            bail!(at, "{what} is not where it should be");
         }
         // Its own size and two versions, then the numbers of disks.
         cursor.take(12, what)?;
@@ -210,6 +210,11 @@ impl Entry {
         };
         self.check(&contents)?;
         Ok(contents)
+    }
+
+    /// A fault of the contents as one of the archive; that of deflated contents has no byte of its own there.
+    pub(crate) fn locate(&self, fault: Fault) -> Fault {
+        if self.method == STORED { fault.within(self.start) } else { fault.at(self.start) }
     }
 
     /// The contents of a stored entry, where they lie.
