@@ -16,7 +16,7 @@
 //! **One decision explained.** Files come from strangers, so no parser here trusts a length: each is compared with the
 //! bytes that are really there before anything is allocated for it, no byte of a file may stand for two tensors, and a
 //! pickle is run by a machine that can call nothing. The parsers of safetensors and zip are written here rather than
-//! taken from their crates, which would bring twenty crates along; the crates are the reference that the tests compare with.
+//! taken from their crates, which would bring twenty-six others along; the tests compare with the former as a reference.
 //!
 //! Modules and training are not known here.
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Sets lengths and hashes of a checkpoint to what its bytes are.
-pub fn seal_checkpoint(bytes: &mut [u8]) {
+pub(crate) fn seal_checkpoint(bytes: &mut [u8]) {
     let Some(payload_end) = bytes.len().checked_sub(32).filter(|&end| end >= 64) else { return };
     let claimed = u64::from_le_bytes(bytes[16..24].try_into().expect("eight bytes"));
     let header = usize::try_from(claimed).unwrap_or(0).min(payload_end - 64);
@@ -16,7 +16,7 @@ pub fn seal_checkpoint(bytes: &mut [u8]) {
 }
 
 /// Sets the checksums of the stored entries of an archive to those of their bytes.
-pub fn seal_zip(bytes: &mut [u8]) {
+pub(crate) fn seal_zip(bytes: &mut [u8]) {
     let u16_at = |bytes: &[u8], at: usize| {
         Some(usize::from(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?)))
     };
@@ -45,7 +45,7 @@ pub fn seal_zip(bytes: &mut [u8]) {
 }
 
 /// An archive of stored entries.
-pub fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, contents) in entries {
         let header = bytes.len() as u32;
@@ -67,6 +67,6 @@ pub fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// What PyTorch would write around this pickle, with one storage of 16 bytes.
-pub fn pth_of(pickle: &[u8]) -> Vec<u8> {
+pub(crate) fn pth_of(pickle: &[u8]) -> Vec<u8> {
     archive(&[("a/data.pkl", pickle), ("a/data/0", b"0123456789abcdef"), ("a/version", b"3\n")])
 }
