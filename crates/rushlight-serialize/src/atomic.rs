@@ -46,9 +46,16 @@ struct Part {
 impl Part {
     fn create(folder: &Path, name: &str) -> io::Result<Part> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}{}-{count}", prefix(name), std::process::id()));
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let (path, file) = loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{}{}-{count}", prefix(name), std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => break (path, file),
+                // Of a killed program that had this process's number: in a container they are the same each time.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
         // Held as long as the process lives, however it ends. Where a file system knows no locks, the age decides.
         let _ = file.lock();
         Ok(Part { path, file })
@@ -149,6 +156,16 @@ mod tests {
         File::create(folder.join(".a.bin.part-3-0")).unwrap();
         replace(&path, |out| out.write_all(b"new")).unwrap();
         assert_eq!(names(&folder), [".a.bin.part-2-0", ".a.bin.part-3-0", ".b.bin.part-1-0", "a.bin"]);
+    }
+
+    #[test]
+    fn part_files_of_another_process_with_this_number_do_not_stop_a_save() {
+        let folder = folder("atomic-number");
+        for count in 0..1000 {
+            File::create(folder.join(format!(".a.bin.part-{}-{count}", std::process::id()))).unwrap();
+        }
+        replace(&folder.join("a.bin"), |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(folder.join("a.bin")).unwrap(), b"new");
     }
 
     #[cfg(unix)]

@@ -1,12 +1,11 @@
 //! One function to save and one to load, whatever the form.
 
+use crate::map;
 use crate::state::State;
 use crate::value::Value;
 use crate::{checkpoint, npy, npz, pth, safetensors};
 use rushlight_array::{Error, Result};
 use rushlight_autograd::Tensor;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The form of a file.
@@ -123,11 +122,7 @@ pub fn save(path: impl AsRef<Path>, state: &[(String, Tensor)]) -> Result<()> {
 /// reason.
 pub fn load(path: impl AsRef<Path>) -> Result<State> {
     let path = path.as_ref();
-    let error = |source| Error::Io { path: path.to_path_buf(), source };
-    let mut start = Vec::new();
-    // Long enough for the name of an archive's first file.
-    File::open(path).map_err(error)?.take(1 << 12).read_to_end(&mut start).map_err(error)?;
-    match Format::of_bytes(&start) {
+    match Format::of_bytes(&map::open(path)?) {
         Some(Format::Safetensors) => safetensors::load_file(path),
         Some(Format::Npy) => Ok(vec![(String::new(), npy::load(path)?)]),
         Some(Format::Npz) => npz::load(path),

@@ -30,11 +30,12 @@ impl Deref for Bytes {
 /// The bytes of a regular file. A large one is read from the disk only where it is looked at.
 pub(crate) fn open(path: &Path) -> Result<Bytes> {
     let error = |source| Error::Io { path: path.to_path_buf(), source };
-    let file = File::open(path).map_err(error)?;
-    let about = file.metadata().map_err(error)?;
-    if !about.is_file() {
+    // Before it is opened: to open a pipe is to wait for its writer.
+    if !std::fs::metadata(path).map_err(error)?.is_file() {
         return Err(Error::invalid(path.display().to_string(), "not a regular file"));
     }
+    let file = File::open(path).map_err(error)?;
+    let about = file.metadata().map_err(error)?;
     if about.len() < MAPPED_FROM {
         let mut bytes = Vec::new();
         file.take(about.len()).read_to_end(&mut bytes).map_err(error)?;

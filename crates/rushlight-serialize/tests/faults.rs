@@ -87,6 +87,17 @@ fn a_program_killed_while_it_writes_leaves_a_whole_checkpoint() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let pipe = folder("pipe").join("a.ckpt");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for error in [rushlight_serialize::load(&pipe).unwrap_err(), checkpoint::load("/dev/zero").unwrap_err()] {
+        assert!(error.to_string().ends_with(": not a regular file"), "{error}");
+    }
+    let error = checkpoint::save(&pipe, &version(0)).unwrap_err().to_string();
+    assert!(error.ends_with("exists and is not a regular file"), "{error}");
+}
+
+#[test]
 #[ignore = "run by the test that limits it"]
 fn writes_once() {
     let path = folder_of_child().join("run.ckpt");
