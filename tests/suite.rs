@@ -4,6 +4,8 @@
 mod determinism;
 #[path = "suite/digits.rs"]
 mod digits;
+#[path = "suite/files.rs"]
+mod files;
 #[path = "suite/messages.rs"]
 mod messages;
 #[path = "suite/texts.rs"]

@@ -45,6 +45,10 @@ pub use rushlight_data as data;
 pub use rushlight_nn as nn;
 /// Optimisers: `torch.optim`.
 pub use rushlight_optim as optim;
+/// Files: safetensors, npy, npz, PyTorch's pth, and checkpoints.
+pub use rushlight_serialize as serialize;
+
+pub use rushlight_serialize::{load, save};
 
 // The macros refer to `rushlight_nn` by `$crate`, so they work from here as well.
 pub use rushlight_nn::{fields, sequential};

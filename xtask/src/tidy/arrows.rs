@@ -11,9 +11,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rushlight-nn", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-optim", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-data", &["rushlight-array", "rushlight-autograd"]),
+    ("rushlight-serialize", &["rushlight-array", "rushlight-autograd"]),
     (
         "rushlight",
-        &["rushlight-array", "rushlight-autograd", "rushlight-nn", "rushlight-optim", "rushlight-data"],
+        &[
+            "rushlight-array",
+            "rushlight-autograd",
+            "rushlight-nn",
+            "rushlight-optim",
+            "rushlight-data",
+            "rushlight-serialize",
+        ],
     ),
     ("rushlight-benches", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-conformance", &["rushlight", "rushlight-array", "rushlight-autograd", "rushlight-nn"]),

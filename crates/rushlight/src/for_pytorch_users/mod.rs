@@ -7,7 +7,8 @@
 //! - [`gradients`]: leaves, graphs, `backward`, `no_grad`, higher derivatives, operations of your own;
 //! - [`modules`]: models as structs, layers, parameters, modes, losses;
 //! - [`loading`]: data sets and loaders;
-//! - [`training`]: the loop, accuracy, seeds.
+//! - [`training`]: the loop, accuracy, seeds;
+//! - [`files`]: saving and loading.
 //!
 //! [`reference`](crate::reference) lists all operations with PyTorch's names.
 //!
@@ -115,6 +116,7 @@
 //! | `torch.profiler` | [`profile`](crate::profile()), or `RUSHLIGHT_PROFILE=1` |
 //! | `print(x)`, `f"{loss:.2f}"` | `println!("{x}")`, `format!("{loss:.2}")` |
 
+pub mod files;
 pub mod gradients;
 pub mod loading;
 pub mod modules;
