@@ -22,6 +22,7 @@ cargo xtask test --quick           the inner loop: fmt, clippy, tidy, test
 cargo xtask test --only ROW[,ROW]  these rows alone
 cargo xtask tidy                   the checks that read files, alone
 cargo xtask conformance [DIR] [OP..]  PyTorch's own cases: those of a folder, or those that are carried here
+cargo xtask conformance FILE.json     PyTorch's optimizers, schedules and clipping: the trajectories of a file
 cargo xtask bench [NAME] [WORDS]   the benches whose name contains NAME; WORDS go to Criterion
 cargo xtask bench --peers          how to measure beside other libraries
 cargo xtask help                   this page

@@ -3,7 +3,7 @@
 mod delegate;
 
 use delegate::Delegate;
-use rushlight_array::backend::{AdamStep, Binary, Norm, SgdStep};
+use rushlight_array::backend::{Binary, Norm, OptimizerStep, StepRule};
 use rushlight_array::{Array, Backend, Cpu, DType, Device, Index};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -199,85 +199,116 @@ fn an_array_is_reused_only_if_nobody_else_holds_it() {
     assert_eq!(Array::new([1, 2]).into_binary(Binary::Div, &Array::new([2])).to_vec::<f32>(), [0.5, 1.0]);
 }
 
+/// Every rule, with the states that it takes.
+fn step_rules() -> Vec<(StepRule, [bool; 3])> {
+    let sgd = |nesterov, first| StepRule::Sgd { lr: 0.1, momentum: 0.9, fresh: 0.7, nesterov, first };
+    let adam = StepRule::Adam { beta1: 0.9, beta2: 0.99, eps: 1e-8, rate: 0.5, root: 0.3 };
+    let rmsprop = StepRule::RmsProp { lr: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5 };
+    let (beta1, beta2, eps) = (0.9, 0.99, 1e-6);
+    let radam = |adaptive| StepRule::RAdam { lr: 0.1, beta1, beta2, eps, correction: 0.2, adaptive };
+    let nadam = StepRule::NAdam { beta1, beta2, eps, correction: 0.2, rate_grad: 0.1, rate_mean: 0.2 };
+    let (one, two) = ([true, false, false], [true, true, false]);
+    vec![
+        (sgd(false, false), [false; 3]),
+        (sgd(false, true), one),
+        (sgd(true, false), one),
+        (adam, two),
+        (adam, [true; 3]),
+        (rmsprop, one),
+        (rmsprop, two),
+        (rmsprop, [true, false, true]),
+        (rmsprop, [true; 3]),
+        (StepRule::Adagrad { rate: 0.1, eps }, one),
+        (StepRule::Adadelta { lr: 0.1, rho: 0.9, eps }, two),
+        (StepRule::Adamax { beta1, beta2, eps, rate: 0.1 }, two),
+        (nadam, two),
+        (radam(None), two),
+        (radam(Some((0.5, 0.3))), two),
+        (StepRule::Asgd { rate: 0.1, average: 0.5 }, one),
+        (StepRule::Asgd { rate: 0.1, average: 1.0 }, one),
+        (StepRule::Rprop { minus: 0.5, plus: 1.2, min: 1e-6, max: 50.0 }, two),
+    ]
+}
+
 #[test]
-fn default_sgd_agrees_with_the_fused_one() {
+fn default_optimizer_steps_agree_with_the_fused_ones_on_strided_gradients() {
     let device = Delegate::default().device();
-    let plain = SgdStep {
-        lr: 0.1,
-        momentum: 0.0,
-        dampening: 0.0,
-        nesterov: false,
-        weight_decay: 0.0,
-        maximize: false,
-        first: false,
-    };
-    let momentum = SgdStep { momentum: 0.9, dampening: 0.3, weight_decay: 0.01, ..plain };
-    let kinds = [
-        plain,
-        SgdStep { weight_decay: 0.1, maximize: true, ..plain },
-        momentum,
-        SgdStep { nesterov: true, dampening: 0.0, ..momentum },
-        SgdStep { maximize: true, ..momentum },
-    ];
-    for dtype in [DType::F32, DType::F64, DType::F16] {
-        for kind in kinds {
-            // Velocity is kept in the type of the arithmetic.
-            let (mut w, v) = (values(&[3, 5], 1, dtype), values(&[3, 5], 2, dtype.compute()));
-            let mut v = (kind.momentum != 0.0).then_some(v);
-            let (mut p, mut u) = (w.to_device(&device), v.as_ref().map(|v| v.to_device(&device)));
-            for step in 0..3 {
-                let g = values(&[5, 3], 3 + step, dtype).t();
-                let step = SgdStep { first: step == 0, ..kind };
-                Cpu.sgd_step(&step, &mut w, &g, v.as_mut());
-                device.backend().sgd_step(&step, &mut p, &g.to_device(&device), u.as_mut());
+    for (rule, takes) in step_rules() {
+        for dtype in [DType::F32, DType::F64, DType::F16] {
+            let step = OptimizerStep { maximize: true, weight_decay: 0.1, shrink: 0.9, rule };
+            // States are kept in the type of the arithmetic; here they are positive, as squares are.
+            // The last is small: RMSprop takes its square from the first.
+            let (scale, offset) = ([1.0, 1.0, 0.25], [1.0, 1.0, 0.0]);
+            let state =
+                |k: usize| values(&[3, 5], k + 2, dtype.compute()).abs().scale(scale[k]).offset(offset[k]);
+            let mut states: Vec<Option<Array>> = (0..3).map(|k| takes[k].then(|| state(k))).collect();
+            let mut others: Vec<Option<Array>> =
+                states.iter().map(|state| state.as_ref().map(|state| state.to_device(&device))).collect();
+            let mut w = values(&[3, 5], 1, dtype);
+            let mut p = w.to_device(&device);
+            for turn in 0..3 {
+                let g = values(&[5, 3], 5 + turn, dtype).t();
+                let mut of = states.iter_mut().map(Option::as_mut);
+                Cpu.optimizer_step(&step, &mut w, &g, std::array::from_fn(|_| of.next().flatten()));
+                let mut of = others.iter_mut().map(Option::as_mut);
+                let state = std::array::from_fn(|_| of.next().flatten());
+                device.backend().optimizer_step(&step, &mut p, &g.to_device(&device), state);
             }
-            if dtype == DType::F16 {
-                assert!(w.allclose(&p.to_device(&Device::cpu()), 5e-3, 5e-3), "{w} {p}");
-                continue;
-            }
+            assert_eq!((w.dtype(), p.dtype()), (dtype, dtype));
             assert_close(&w, &p);
-            if let (Some(v), Some(u)) = (v, u) {
-                assert_close(&v, &u);
+            for (state, other) in states.iter().zip(&others) {
+                assert_eq!(state.is_some(), other.is_some());
+                if let (Some(state), Some(other)) = (state, other) {
+                    assert_eq!(state.dtype(), dtype.compute());
+                    assert_close(state, other);
+                }
             }
         }
     }
 }
 
 #[test]
-fn default_adam_agrees_with_the_fused_one() {
-    let device = Delegate::default().device();
-    for (dtype, weight_decay) in [(DType::F32, 0.0), (DType::F64, 0.1)] {
-        let mut w = values(&[3, 5], 1, dtype);
-        let (mut m, mut v) = (w.zeros_like(), w.zeros_like());
-        let [mut p, mut q, mut r] = [&w, &m, &v].map(|a| a.to_device(&device));
-        for step in 1..4 {
-            let g = values(&[3, 5], step as usize, dtype);
-            let step = AdamStep { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay, step };
-            Cpu.adam_step(&step, &mut w, &g, &mut m, &mut v);
-            device.backend().adam_step(&step, &mut p, &g.to_device(&device), &mut q, &mut r);
-        }
-        assert_close(&w, &p);
-        assert_close(&m, &q);
-        assert_close(&v, &r);
+fn optimizer_steps_do_not_depend_on_threads_or_vector_units() {
+    let run = |rule, takes: [bool; 3]| {
+        let step = OptimizerStep { weight_decay: 0.1, ..OptimizerStep::new(rule) };
+        let (mut w, g) = (values(&[40_000], 1, DType::F32), values(&[40_000], 2, DType::F32));
+        let mut states = takes.map(|takes| takes.then(|| Array::ones([40_000], DType::F32)));
+        Cpu.optimizer_step(&step, &mut w, &g, states.each_mut().map(Option::as_mut));
+        let bits = |x: &Array| x.to_vec::<f32>().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        (bits(&w), states.map(|state| state.as_ref().map(bits)))
+    };
+    let before = (rushlight_array::num_threads(), rushlight_array::simd_level());
+    for (rule, takes) in step_rules() {
+        rushlight_array::set_num_threads(1);
+        rushlight_array::set_simd_level(rushlight_array::SimdLevel::Portable);
+        let one = run(rule, takes);
+        rushlight_array::set_num_threads(3);
+        rushlight_array::set_simd_level(before.1);
+        assert!(run(rule, takes) == one, "{rule:?}");
     }
+    rushlight_array::set_num_threads(before.0);
 }
 
 #[test]
 fn steps_leave_shared_arrays_alone() {
     let mut w = Array::new([1.0, 2.0]);
     let before = w.clone();
-    let step = SgdStep {
-        lr: 0.5,
-        momentum: 0.0,
-        dampening: 0.0,
-        nesterov: false,
-        weight_decay: 0.0,
-        maximize: false,
-        first: true,
-    };
-    Cpu.sgd_step(&step, &mut w, &Array::new([2.0, 2.0]), None);
+    let rule = StepRule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true };
+    Cpu.optimizer_step(&OptimizerStep::new(rule), &mut w, &Array::new([2.0, 2.0]), [None, None, None]);
     assert_eq!(w.to_vec::<f32>(), [0.0, 1.0]);
     assert_eq!(before.to_vec::<f32>(), [1.0, 2.0]);
+}
+
+#[test]
+#[should_panic(expected = "does not take the states [false, false, false]")]
+fn a_rule_without_its_states_is_refused() {
+    let rule = StepRule::Adagrad { rate: 0.5, eps: 0.0 };
+    Cpu.optimizer_step(
+        &OptimizerStep::new(rule),
+        &mut Array::new([1.0]),
+        &Array::new([1.0]),
+        [None, None, None],
+    );
 }
 
 /// The kernels of the product are unsafe, and the trait is public: shapes that do not fit must panic, not be

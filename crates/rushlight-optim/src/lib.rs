@@ -1,7 +1,8 @@
 //! Optimisers: they change parameters along their gradients.
 //!
 //! The central trait is [`Optimizer`]. An optimiser holds handles on parameters, which are cells: the model
-//! and the optimiser share them and neither borrows the other.
+//! and the optimiser share them and neither borrows the other. Its [`ParamGroups`] are shared in the same way with the
+//! schedules of [`lr_scheduler`].
 //!
 //! **One decision explained.** A step is one call of the backend for each parameter, in one pass over its
 //! elements and in place where nobody else holds the old values; what a graph saved keeps them.
@@ -18,83 +19,100 @@
 //! assert_eq!(w.to_vec::<f32>(), [0.8]);
 //! ```
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
+mod asgd;
+mod base;
+mod clip;
+mod groups;
+mod lbfgs;
+mod line_search;
+pub mod lr_scheduler;
+mod muon;
+mod nadam;
+mod options;
+mod radam;
+mod rmsprop;
+mod rprop;
 mod sgd;
+mod state;
 
-pub use adam::Adam;
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
+pub use adam::{Adam, AdamW};
+pub use adamax::Adamax;
+pub use asgd::ASGD;
+pub use clip::{
+    clip_grad_norm_, clip_grad_norm_with_, clip_grad_value_, clip_grads_with_norm_, get_total_norm,
+    get_total_norm_with,
+};
+pub use groups::{Group, IntoGroups, IntoParameters, ParamGroups};
+pub use lbfgs::{LBFGS, LineSearch};
+pub use muon::{AdjustLr, Muon};
+pub use nadam::NAdam;
+pub use options::{Options, Value};
+pub use radam::RAdam;
+pub use rmsprop::RMSprop;
+pub use rprop::Rprop;
 pub use sgd::SGD;
+pub use state::{GroupState, ParamState, StateDict};
 
-use rushlight_array::Array;
-use rushlight_autograd::Tensor;
+use rushlight_array::Result;
+use rushlight_autograd::{Tensor, enable_grad};
 
 /// Changes parameters along their gradients.
 pub trait Optimizer {
-    /// The parameters, in the order in which they were given.
-    fn parameters(&self) -> &[Tensor];
+    /// The groups of parameters with their options: a handle, which may be cloned and kept.
+    fn param_groups(&self) -> &ParamGroups;
 
-    /// One step. Parameters without a gradient stay as they are.
+    /// One step. Parameters without a gradient, and their states, stay as they are.
     fn step(&mut self);
 
-    /// The learning rate.
-    fn lr(&self) -> f64;
+    /// One step after a closure that computes the gradients and returns the loss: PyTorch's `step(closure)`.
+    ///
+    /// [`LBFGS`] calls the closure more than once; it must clear the gradients, compute the loss and call `backward`.
+    #[track_caller]
+    fn step_with(&mut self, closure: &mut dyn FnMut() -> Tensor) -> Tensor {
+        let loss = enable_grad(closure);
+        self.step();
+        loss
+    }
 
-    /// Sets the learning rate, as schedules do.
-    fn set_lr(&mut self, lr: f64);
+    /// Adds a group of parameters, as when layers are unfrozen in the course of a training.
+    ///
+    /// # Panics
+    /// If a parameter is not a float leaf or is known already, or an option is not one of this optimiser.
+    fn add_param_group(&mut self, group: Group);
+
+    /// States and options as plain data.
+    fn state_dict(&self) -> StateDict;
+
+    /// Continues from a state: later steps give the same bits as if there had been no break.
+    ///
+    /// # Errors
+    /// If anything does not fit; the message lists all of it, and nothing is changed.
+    fn load_state_dict(&mut self, state: &StateDict) -> Result<()>;
+
+    /// The parameters of all groups, in the order in which they were given.
+    fn parameters(&self) -> Vec<Tensor> {
+        self.param_groups().lock().iter().flat_map(|group| group.parameters.clone()).collect()
+    }
+
+    /// The learning rate of the first group.
+    fn lr(&self) -> f64 {
+        self.param_groups().lock()[0].options.float("lr")
+    }
+
+    /// Sets the learning rate of all groups.
+    fn set_lr(&mut self, lr: f64) {
+        self.param_groups().lock().iter_mut().for_each(|group| group.options.set("lr", lr));
+    }
 
     /// Forgets all gradients, so that the next backward pass starts afresh.
     fn zero_grad(&self) {
-        self.parameters().iter().for_each(Tensor::zero_grad);
+        let groups = self.param_groups().lock();
+        groups.iter().flat_map(|group| &group.parameters).for_each(Tensor::zero_grad);
     }
-}
-
-/// Handles on parameters from what users have: a `Vec<Tensor>`, as `model.parameters()` gives, or references.
-pub trait IntoParameters {
-    /// The handles.
-    fn into_parameters(self) -> Vec<Tensor>;
-}
-
-impl IntoParameters for Vec<Tensor> {
-    fn into_parameters(self) -> Vec<Tensor> {
-        self
-    }
-}
-
-impl<const N: usize> IntoParameters for [&Tensor; N] {
-    fn into_parameters(self) -> Vec<Tensor> {
-        self.into_iter().cloned().collect()
-    }
-}
-
-impl IntoParameters for &[Tensor] {
-    fn into_parameters(self) -> Vec<Tensor> {
-        self.to_vec()
-    }
-}
-
-/// Brings an optimiser's state to the dtype and device that its parameter may have been moved to since.
-fn follow(state: &mut Array, grad: &Array) {
-    let dtype = grad.dtype().compute();
-    if state.dtype() != dtype || state.device() != grad.device() {
-        *state = state.cast(dtype).to_device(grad.device());
-    }
-}
-
-/// The parameters of an optimiser, checked.
-#[track_caller]
-fn checked(name: &str, parameters: impl IntoParameters, lr: f64) -> Vec<Tensor> {
-    let parameters = parameters.into_parameters();
-    assert!(!parameters.is_empty(), "{name}: got an empty parameter list");
-    for (i, p) in parameters.iter().enumerate() {
-        assert!(
-            p.is_leaf() && p.dtype().is_float(),
-            "{name}: parameter {i} of shape {:?} ({}) is not a leaf of floats, so it cannot be optimised",
-            p.shape(),
-            p.dtype().name()
-        );
-        if let Some(j) = parameters[..i].iter().position(|other| other.is(p)) {
-            panic!("{name}: parameters {j} and {i} are the same tensor; give each once");
-        }
-    }
-    assert!(lr >= 0.0, "{name}: the learning rate is {lr}; it must not be negative");
-    parameters
 }

@@ -2,7 +2,7 @@
 
 use rushlight_array::{Array, DType};
 use rushlight_autograd::{Tensor, no_grad, tensor, tensor_as};
-use rushlight_optim::{Adam, Optimizer, SGD};
+use rushlight_optim::{Adam, LBFGS, LineSearch, Optimizer, SGD};
 use serde_json::Value;
 
 const SHAPES: [&[usize]; 3] = [&[3, 2], &[3], &[]];
@@ -71,6 +71,62 @@ fn trajectories_match_pytorch() {
             }
         }
     }
+}
+
+#[test]
+fn lbfgs_goes_down_rosenbrocks_valley_as_pytorch() {
+    let records: Vec<Value> = serde_json::from_str(include_str!("golden/lbfgs.json")).unwrap();
+    assert_eq!(records.len(), 5);
+    for record in &records {
+        let options = &record["options"];
+        let leaf =
+            |v: [f64; 2], shape: &[usize]| Tensor::new_leaf(array(v.to_vec(), shape, DType::F64), true);
+        let (x, y) = (leaf([-1.2, 0.5], &[2]), leaf([1.0, 2.0], &[2, 1]));
+        let mut optimizer = LBFGS::new([&x, &y], options["lr"].as_f64().unwrap());
+        for (name, value) in options.as_object().unwrap() {
+            let count = || value.as_u64().unwrap() as usize;
+            optimizer = match name.as_str() {
+                "lr" => optimizer,
+                "history_size" => optimizer.history_size(count()),
+                "max_iter" => optimizer.max_iter(count()),
+                "max_eval" => optimizer.max_eval(count()),
+                "tolerance_change" => optimizer.tolerance_change(value.as_f64().unwrap()),
+                "tolerance_grad" => optimizer.tolerance_grad(value.as_f64().unwrap()),
+                "line_search_fn" => optimizer.line_search_fn(LineSearch::StrongWolfe),
+                "maximize" => optimizer.maximize(true),
+                other => panic!("no option {other}"),
+            };
+        }
+        let sign = if options["maximize"] == true { -1.0 } else { 1.0 };
+        for (i, step) in record["steps"].as_array().unwrap().iter().enumerate() {
+            let loss = optimizer.step_with(&mut || {
+                [&x, &y].iter().for_each(|p| p.zero_grad());
+                let valley = (y.reshape([2]) - &x * &x).square() * 100.0 + (1.0 - &x).square();
+                let loss = valley.sum() * sign;
+                loss.backward();
+                loss
+            });
+            let close = |a: f64, b: f64| {
+                assert!((a - b).abs() <= 1e-6 * b.abs() + 1e-9, "step {i} of {options}: {a} {b}")
+            };
+            close(loss.item(), step["loss"].as_f64().unwrap());
+            for (p, after) in [&x, &y].into_iter().zip(step["after"].as_array().unwrap()) {
+                p.detach()
+                    .to_vec::<f64>()
+                    .into_iter()
+                    .zip(floats(after).unwrap())
+                    .for_each(|(a, b)| close(a, b));
+            }
+            let evaluations = optimizer.state_dict().state[&0].scalars["func_evals"];
+            assert_eq!(evaluations, step["evaluations"].as_f64().unwrap(), "step {i} of {options}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "LBFGS: step() without a closure")]
+fn lbfgs_needs_a_closure() {
+    LBFGS::new([&tensor([1.0]).requires_grad_()], 1.0).step();
 }
 
 #[test]

@@ -42,7 +42,17 @@ pub use rushlight_autograd as autograd;
 /// Data sets and loaders: `torch.utils.data`.
 pub use rushlight_data as data;
 /// Modules, layers and losses: `torch.nn`.
-pub use rushlight_nn as nn;
+pub mod nn {
+    pub use rushlight_nn::*;
+
+    /// Bounds for gradients: `torch.nn.utils`.
+    pub mod utils {
+        pub use rushlight_optim::{
+            clip_grad_norm_, clip_grad_norm_with_, clip_grad_value_, clip_grads_with_norm_, get_total_norm,
+            get_total_norm_with,
+        };
+    }
+}
 /// Optimisers: `torch.optim`.
 pub use rushlight_optim as optim;
 /// Files: safetensors, npy, npz, PyTorch's pth, and checkpoints.

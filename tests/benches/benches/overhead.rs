@@ -1,7 +1,7 @@
 //! What a recorded operation costs beside its kernel: small tensors, where the arithmetic is next to nothing.
 
 use criterion::Criterion;
-use rushlight_array::backend::SgdStep;
+use rushlight_array::backend::{OptimizerStep, StepRule};
 use rushlight_autograd::ops::{cross_entropy, linear};
 use rushlight_autograd::{GradOptions, Tensor, no_grad, randn, tensor};
 use std::hint::black_box;
@@ -69,18 +69,12 @@ impl Toy {
         let parameters = || self.layers.iter().flat_map(|(weight, bias)| [weight, bias]);
         parameters().for_each(Tensor::zero_grad);
         loss.backward();
-        let step = SgdStep {
-            lr: 0.5,
-            momentum: 0.0,
-            dampening: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-            maximize: false,
-            first: true,
-        };
+        let rule = StepRule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true };
+        let step = OptimizerStep::new(rule);
         for parameter in parameters() {
             let grad = parameter.grad().expect("every parameter takes part").array();
-            parameter.update(|w| w.device().clone().backend().sgd_step(&step, w, &grad, None));
+            let state = [None, None, None];
+            parameter.update(|w| w.device().clone().backend().optimizer_step(&step, w, &grad, state));
         }
     }
 }

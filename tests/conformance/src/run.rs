@@ -114,7 +114,7 @@ pub fn last_panic() -> (String, String) {
 }
 
 /// A panic as an error.
-fn guarded(f: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+pub(crate) fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| Err(last_panic().1))
 }
 

@@ -9,14 +9,16 @@
 //! give back the argument as it is.
 
 mod functions;
+mod steps;
 
 pub use functions::*;
+pub use steps::*;
 
 use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::linalg;
 use crate::cpu::memory::HostBuffer;
-use crate::cpu::{channels, window};
+use crate::cpu::{channels, optimize, window};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
@@ -435,31 +437,17 @@ pub trait Backend: Send + Sync + Debug {
         linalg::cross(&host(a), &host(b), axis).to_device(a.device())
     }
 
-    /// One SGD step: changes `w`, and `velocity` where momentum is used.
+    /// One step of an optimiser: changes `w`, and the states that its rule has, which are kept in the compute type of `w`.
     ///
-    /// The order of operations is PyTorch's: weight decay, velocity, update.
-    fn sgd_step(&self, step: &SgdStep, w: &mut Array, g: &Array, velocity: Option<&mut Array>) {
-        let mut g = if step.maximize { g.neg() } else { g.clone() };
-        if step.weight_decay != 0.0 {
-            g = g.add(&w.scale(step.weight_decay));
+    /// The default body lets the host compute.
+    fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
+        let (device, mut weights) = (w.device().clone(), host(w));
+        let mut copies = state.each_ref().map(|array| array.as_ref().map(|array| host(array)));
+        optimize::optimizer_step(step, &mut weights, &host(g), copies.each_mut().map(Option::as_mut));
+        *w = weights.to_device(&device);
+        for (array, copy) in state.into_iter().flatten().zip(copies.into_iter().flatten()) {
+            *array = copy.to_device(&device);
         }
-        if let Some(velocity) = velocity {
-            *velocity = match step.first {
-                true => g.clone(),
-                false => velocity.scale(step.momentum).add(&g.scale(1.0 - step.dampening)),
-            };
-            g = if step.nesterov { g.add(&velocity.scale(step.momentum)) } else { velocity.clone() };
-        }
-        *w = w.sub(&g.scale(step.lr));
-    }
-
-    /// One Adam step: changes `w` and the running means `m` and `v`.
-    fn adam_step(&self, step: &AdamStep, w: &mut Array, g: &Array, m: &mut Array, v: &mut Array) {
-        let g = if step.weight_decay == 0.0 { g.clone() } else { g.add(&w.scale(step.weight_decay)) };
-        *m = m.scale(step.beta1).add(&g.scale(1.0 - step.beta1));
-        *v = v.scale(step.beta2).add(&g.mul(&g).scale(1.0 - step.beta2));
-        let (rate, root) = step.corrections();
-        *w = w.sub(&m.div(&v.sqrt().scale(1.0 / root).offset(step.eps)).scale(rate));
     }
 
     // Provided: windows and channels. The default bodies let the host compute.

@@ -23,7 +23,7 @@ mod math;
 #[allow(unsafe_code, reason = "untyped, aligned blocks")]
 pub(crate) mod memory;
 mod norm;
-mod optimize;
+pub(crate) mod optimize;
 mod order;
 mod pairs;
 mod place;
@@ -48,8 +48,8 @@ pub(crate) mod window;
 
 use crate::array::Array;
 use crate::backend::{
-    AdamStep, ArgReduce, Backend, Binary, Compare, Norm, OutOfRange, PairLoss, Rank, Reduce, Scan, Scatter,
-    SgdStep, Term, Ternary, Unary,
+    ArgReduce, Backend, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scan,
+    Scatter, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -417,13 +417,13 @@ impl Backend for Cpu {
         norm::norm_grad(kind, grad, x, stats, weight)
     }
 
-    fn sgd_step(&self, step: &SgdStep, w: &mut Array, g: &Array, velocity: Option<&mut Array>) {
-        let _span = kernel("sgd_step", || kernels::traffic(&[w, w, g]));
-        optimize::sgd_step(step, w, g, velocity);
-    }
-
-    fn adam_step(&self, step: &AdamStep, w: &mut Array, g: &Array, m: &mut Array, v: &mut Array) {
-        let _span = kernel("adam_step", || kernels::traffic(&[w, w, g, m, m, v, v]));
-        optimize::adam_step(step, w, g, m, v);
+    fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
+        let states = state.iter().flatten().count();
+        let _span = kernel(step.rule.name(), || {
+            let mut work = kernels::traffic(&[w, w, g]);
+            work.bytes += kernels::traffic(&[w]).bytes * 2 * states as u64;
+            work
+        });
+        optimize::optimizer_step(step, w, g, state);
     }
 }

@@ -108,6 +108,8 @@
 //! | `torch.nn` | [`rushlight::nn`](crate::nn) |
 //! | `torch.nn.functional as F` | `F`, from the prelude |
 //! | `torch.optim` | [`rushlight::optim`](crate::optim) |
+//! | `torch.optim.lr_scheduler` | [`rushlight::optim::lr_scheduler`](crate::optim::lr_scheduler) |
+//! | `torch.nn.utils.clip_grad_norm_` | [`rushlight::nn::utils`](crate::nn::utils) |
 //! | `torch.utils.data` | [`rushlight::data`](crate::data) |
 //! | `torch.autograd.Function` | [`Op`](crate::autograd::Op) |
 //! | `torch.autograd.gradcheck` | [`gradcheck`](crate::gradcheck) |

@@ -89,6 +89,43 @@
 //! adam.step();
 //! ```
 //!
+//! # Groups, schedules, clipping
+//!
+//! ```python
+//! optimizer = torch.optim.AdamW([{"params": body.parameters()}, {"params": head.parameters(), "lr": 1e-3}], lr=1e-4)
+//! warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=5)
+//! cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=95)
+//! scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm_up, cosine], milestones=[5])
+//! torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+//! optimizer.step()
+//! scheduler.step()
+//! state = optimizer.state_dict()
+//! ```
+//!
+//! ```
+//! use rushlight::nn::utils::clip_grad_norm_;
+//! use rushlight::optim::lr_scheduler::{CosineAnnealingLR, LRScheduler, LinearLR, SequentialLR};
+//! use rushlight::optim::{AdamW, Group};
+//! use rushlight::prelude::*;
+//!
+//! let (body, head) = (Linear::new(2, 3), Linear::new(3, 1));
+//! let groups = [Group::new(body.parameters()), Group::new(head.parameters()).lr(1e-3)];
+//! let mut optimizer = AdamW::new(groups, 1e-4);
+//! let warm_up = LinearLR::new(&optimizer).start_factor(0.1).total_iters(5);
+//! let cosine = CosineAnnealingLR::new(&optimizer, 95);
+//! let mut scheduler = SequentialLR::new(&optimizer, (warm_up, cosine), vec![5]);
+//! F::mse_loss(&head.forward(&body.forward(&ones([4, 2]))), &ones([4, 1])).backward();
+//! clip_grad_norm_(optimizer.parameters(), 1.0);
+//! optimizer.step();
+//! scheduler.step();
+//! assert!((optimizer.lr() - 2.8e-5).abs() < 1e-12); // 0.1 + 0.9 / 5 of 1e-4
+//! let state = optimizer.state_dict();
+//! optimizer.load_state_dict(&state).unwrap();
+//! ```
+//!
+//! A schedule shares the optimiser's groups, so it takes the optimiser by reference and keeps no borrow. `LBFGS`, which calls the
+//! model several times in a step, has `optimizer.step_with(&mut || { .. })` for PyTorch's `optimizer.step(closure)`.
+//!
 //! # Accuracy over a loader
 //!
 //! ```python

@@ -1,0 +1,342 @@
+//! What all optimisers share: groups, states and their steps. An optimiser's file is its options and its rule.
+
+use crate::groups::{Group, IntoGroups, ParamGroups};
+use crate::options::{Options, Value};
+use crate::state::{Found, Mismatches, ParamState, StateDict};
+use rushlight_array::backend::OptimizerStep;
+use rushlight_array::profile::{Work, span_of};
+use rushlight_array::{Array, Result, fail};
+use rushlight_autograd::{GradModeGuard, Tensor};
+use std::marker::PhantomData;
+
+/// The numbers that an optimiser keeps for each parameter beside arrays.
+pub(crate) type Scalars = [f64; 3];
+
+/// How an optimiser changes one parameter.
+pub(crate) trait Rule {
+    /// PyTorch's name.
+    const NAME: &'static str;
+    /// The arrays that are kept for each parameter, in the places of the backend's rule; at most three.
+    const ARRAYS: &'static [&'static str] = &[];
+    /// The numbers that are kept for each parameter, and how they begin; at most three.
+    const SCALARS: &'static [(&'static str, f64)] = &[];
+
+    /// The options with PyTorch's defaults, without `lr`.
+    fn defaults() -> Options;
+
+    /// Whether the options are in their ranges.
+    fn check(options: &Options) -> Result<(), String>;
+
+    /// Whether a parameter is of the kind that can be optimised.
+    fn fits(_parameter: &Tensor) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether the options go together, which can be said when all are set.
+    fn complete(_options: &Options) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether an array is needed with these options.
+    fn uses(_options: &Options, _array: &str) -> bool {
+        true
+    }
+
+    /// The value that an array begins with.
+    fn start(_options: &Options, _array: &str) -> f64 {
+        0.0
+    }
+
+    /// Sets the numbers of a parameter that depend on the options, before its first step.
+    fn begin(_options: &Options, _scalars: &mut Scalars) {}
+
+    /// How each parameter of a group with these options is changed. Options are read once, not for each parameter.
+    fn plan(options: &Options) -> impl FnMut(Turn<'_>);
+}
+
+/// A parameter whose turn it is.
+pub(crate) struct Turn<'a> {
+    parameter: &'a Tensor,
+    pub(crate) grad: &'a Array,
+    pub(crate) scalars: &'a mut Scalars,
+    arrays: [Option<&'a mut Array>; 3],
+    /// Whether an array of the state has just been made.
+    pub(crate) first: bool,
+}
+
+impl Turn<'_> {
+    /// One pass of the backend.
+    pub(crate) fn run(self, step: &OptimizerStep) {
+        self.parameter.update(|w| {
+            let device = w.device().clone();
+            device.backend().optimizer_step(step, w, self.grad, self.arrays);
+        });
+    }
+
+    /// Another change: `change(w, grad, first array of the state)`.
+    pub(crate) fn change(self, change: impl FnOnce(&mut Array, &Array, &mut Array)) {
+        let [Some(state), ..] = self.arrays else { fail!("optimizer: the rule has no state") };
+        self.parameter.update(|w| change(w, self.grad, state));
+    }
+}
+
+/// The state of a parameter.
+#[derive(Debug, Default)]
+struct Slot {
+    arrays: [Option<Array>; 3],
+    /// `None` until the first step.
+    scalars: Option<Scalars>,
+}
+
+/// The groups of an optimiser and the states of their parameters, in order.
+#[derive(Debug)]
+pub(crate) struct Base<R> {
+    pub(crate) groups: ParamGroups,
+    slots: Vec<Slot>,
+    rule: PhantomData<fn() -> R>,
+}
+
+impl<R: Rule> Base<R> {
+    #[track_caller]
+    pub(crate) fn new(groups: impl IntoGroups, lr: f64) -> Self {
+        let mut defaults = Options::new([("lr", lr.into())]);
+        R::defaults().iter().for_each(|(name, value)| defaults.set(name, value.clone()));
+        let base = Base {
+            groups: ParamGroups::new(R::NAME, groups, defaults),
+            slots: Vec::new(),
+            rule: PhantomData,
+        };
+        base.check();
+        base
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        for group in self.groups.lock().iter() {
+            let fits = group.parameters.iter().try_for_each(R::fits);
+            if let Err(why) = R::check(&group.options).and(fits) {
+                fail!("{}: {why}", R::NAME);
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn set_default(&mut self, name: &str, value: &Value) {
+        self.groups.set_default(name, value);
+        self.check();
+    }
+
+    #[track_caller]
+    pub(crate) fn add(&mut self, group: Group) {
+        self.groups.add(group);
+        self.check();
+    }
+
+    #[track_caller]
+    pub(crate) fn step(&mut self) {
+        let _span = span_of(R::NAME, "step", Work::default);
+        let _mode = GradModeGuard::no_grad();
+        let groups = self.groups.lock();
+        self.slots.resize_with(groups.iter().map(|group| group.parameters.len()).sum(), Slot::default);
+        let mut slots = self.slots.iter_mut();
+        for group in groups.iter() {
+            if let Err(why) = R::complete(&group.options) {
+                fail!("{}: {why}", R::NAME);
+            }
+            let mut plan = R::plan(&group.options);
+            for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
+                let Some(grad) = parameter.grad() else { continue };
+                let grad = grad.array();
+                let first = slot.prepare::<R>(&group.options, &grad);
+                let scalars = slot.scalars.as_mut().expect("it was just prepared");
+                let mut arrays = slot.arrays.each_mut().map(Option::as_mut);
+                for (array, name) in arrays.iter_mut().zip(R::ARRAYS) {
+                    // One that is not wanted now, as the velocity while the momentum is 0, stays as it is.
+                    if !R::uses(&group.options, name) {
+                        *array = None;
+                    }
+                }
+                plan(Turn { parameter, grad: &grad, scalars, arrays, first });
+            }
+        }
+    }
+
+    pub(crate) fn state_dict(&self) -> StateDict {
+        let mut dict = StateDict::of_groups(&self.groups);
+        for (index, slot) in self.slots.iter().enumerate() {
+            if let Some(scalars) = slot.scalars {
+                let mut state = ParamState::default();
+                for (array, name) in slot.arrays.iter().zip(R::ARRAYS) {
+                    if let Some(array) = array {
+                        state.tensors.insert((*name).to_string(), Tensor::from(array.clone()));
+                    }
+                }
+                for (value, (name, _)) in scalars.iter().zip(R::SCALARS) {
+                    state.scalars.insert((*name).to_string(), *value);
+                }
+                dict.state.insert(index, state);
+            }
+        }
+        dict
+    }
+
+    pub(crate) fn load_state_dict(&mut self, dict: &StateDict) -> Result<()> {
+        let mut wrong = Mismatches::default();
+        let options = dict.check_groups(&self.groups, &mut wrong);
+        let mut slots = Vec::new();
+        for (place, options) in self.groups.lock().iter().zip(&options) {
+            for parameter in &place.parameters {
+                let index = slots.len();
+                let state = dict.state.get(&index);
+                slots.push(state.map_or_else(Slot::default, |state| {
+                    Slot::load::<R>(options, parameter, &mut state.found(index, &mut wrong))
+                }));
+            }
+        }
+        dict.check_indices(slots.len(), &mut wrong);
+        for options in &options {
+            if let Err(why) = R::check(options) {
+                wrong.add(why);
+            }
+        }
+        wrong.finish(R::NAME)?;
+        self.groups.restore(&options);
+        self.slots = slots;
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Makes what is missing, and brings the rest to the dtype and device that the parameter may have been moved to.
+    fn prepare<R: Rule>(&mut self, options: &Options, grad: &Array) -> bool {
+        if self.scalars.is_none() {
+            let mut scalars = [0.0; 3];
+            scalars.iter_mut().zip(R::SCALARS).for_each(|(scalar, (_, start))| *scalar = *start);
+            R::begin(options, &mut scalars);
+            self.scalars = Some(scalars);
+        }
+        let (dtype, mut first) = (grad.dtype().compute(), false);
+        for (place, name) in self.arrays.iter_mut().zip(R::ARRAYS) {
+            match place {
+                Some(array) if array.dtype() == dtype && array.device() == grad.device() => {}
+                Some(array) => *array = array.cast(dtype).to_device(grad.device()),
+                None if R::uses(options, name) => {
+                    let start = R::start(options, name);
+                    *place = Some(Array::full(grad.shape(), start, dtype, grad.device()));
+                    first = true;
+                }
+                None => {}
+            }
+        }
+        first
+    }
+
+    fn load<R: Rule>(options: &Options, parameter: &Tensor, found: &mut Found<'_>) -> Slot {
+        let mut slot = Slot::default();
+        let mut scalars = [0.0; 3];
+        for (scalar, (name, _)) in scalars.iter_mut().zip(R::SCALARS) {
+            *scalar = found.scalar(name);
+        }
+        for (place, name) in slot.arrays.iter_mut().zip(R::ARRAYS) {
+            *place = found.array(name, parameter, R::uses(options, name));
+        }
+        found.nothing_else(|name| {
+            R::ARRAYS.contains(&name) || R::SCALARS.iter().any(|(known, _)| *known == name)
+        });
+        slot.scalars = Some(scalars);
+        slot
+    }
+}
+
+/// Writes an optimiser's type: its constructor, a method for each option, and what [`crate::Optimizer`] wants.
+///
+/// An option is `name(arguments) = default`, and its value is what the arguments are together.
+macro_rules! optimizer {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $($(#[$about:meta])* $option:ident($($argument:ident: $type:ty),+) = $default:expr;)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name {
+            base: $crate::base::Base<$name>,
+        }
+
+        impl $name {
+            /// With this learning rate, and PyTorch's defaults for all else.
+            ///
+            /// # Panics
+            /// If there is no parameter, one is not a float leaf or is given twice, or an option of a group is not one
+            /// of this optimiser or is out of its range.
+            #[track_caller]
+            pub fn new(parameters: impl $crate::IntoGroups, lr: f64) -> Self {
+                $name { base: $crate::base::Base::new(parameters, lr) }
+            }
+
+            $(
+                $(#[$about])*
+                ///
+                /// # Panics
+                /// If it is out of its range.
+                #[track_caller]
+                pub fn $option(mut self, $($argument: $type),+) -> Self {
+                    self.base.set_default(stringify!($option), &($($argument),+).into());
+                    self
+                }
+            )*
+
+            fn options() -> $crate::Options {
+                $crate::Options::new([$((stringify!($option), ($default).into())),*])
+            }
+        }
+
+        impl $crate::Optimizer for $name {
+            fn param_groups(&self) -> &$crate::ParamGroups {
+                &self.base.groups
+            }
+
+            #[track_caller]
+            fn step(&mut self) {
+                self.base.step();
+            }
+
+            #[track_caller]
+            fn add_param_group(&mut self, group: $crate::Group) {
+                self.base.add(group);
+            }
+
+            fn state_dict(&self) -> $crate::StateDict {
+                self.base.state_dict()
+            }
+
+            fn load_state_dict(&mut self, state: &$crate::StateDict) -> rushlight_array::Result<()> {
+                self.base.load_state_dict(state)
+            }
+        }
+    };
+}
+
+pub(crate) use optimizer;
+
+/// Whether none of these options is negative (or NaN).
+pub(crate) fn not_negative(options: &Options, names: &[&str]) -> Result<(), String> {
+    for name in names {
+        let value = options.float(name);
+        if value.is_nan() || value < 0.0 {
+            return Err(format!("{name} is {value}; it must not be negative"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether both `betas` are in [0, 1).
+pub(crate) fn betas_fit(options: &Options) -> Result<(), String> {
+    let (beta1, beta2) = options.pair("betas");
+    let fits = |beta: f64| (0.0..1.0).contains(&beta);
+    match fits(beta1) && fits(beta2) {
+        true => Ok(()),
+        false => Err(format!("betas are {beta1} and {beta2}; both must be in [0, 1)")),
+    }
+}
