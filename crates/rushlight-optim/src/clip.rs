@@ -3,6 +3,7 @@
 use crate::groups::IntoParameters;
 use rushlight_array::{DType, fail};
 use rushlight_autograd::ops::NormOptions;
+use rushlight_autograd::ops::linalg::NormOrder;
 use rushlight_autograd::{Tensor, full, no_grad};
 
 /// The norm of all tensors as one vector: PyTorch's `torch.nn.utils.get_total_norm`. A tensor without dimensions; 0 if there is
@@ -20,7 +21,9 @@ pub fn get_total_norm_with(tensors: &[Tensor], norm_type: f64, error_if_nonfinit
     let Some(first) = tensors.first() else { return full((), 0.0) };
     let device = first.device();
     let total = no_grad(|| {
-        let of = |x: &Tensor| x.detach().norm_with(&NormOptions { p: norm_type, ..NormOptions::default() });
+        let of = |x: &Tensor| {
+            x.detach().norm_with(&NormOptions { p: NormOrder::P(norm_type), ..NormOptions::default() })
+        };
         let norms: Vec<Tensor> = tensors.iter().map(|x| of(x).to(&device)).collect();
         of(&Tensor::stack(&norms.iter().collect::<Vec<_>>(), 0))
     });
