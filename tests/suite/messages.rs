@@ -105,7 +105,7 @@ fn wrong_calls_say_what_is_wrong_and_where() {
         F::binary_cross_entropy(&tensor([1.5]), &tensor([1.0])) => "binary_cross_entropy: input 1.5 is not between 0 and 1; apply sigmoid, or use binary_cross_entropy_with_logits";
         F::mse_loss(&zeros(2), &zeros(3)) => "mse_loss: shapes [2] and [3] do not broadcast: axis 0 is 2 and 3, and neither is 1";
         Dropout::new(1.5) => "Dropout: p is 1.5; a probability must be between 0 and 1";
-        SGD::new(Vec::new(), 0.1) => "SGD: got an empty parameter list";
+        SGD::new(Vec::<Tensor>::new(), 0.1) => "SGD: got an empty parameter list";
         Adam::new([leaf], -0.1) => "Adam: the learning rate is -0.1; it must not be negative";
         TensorDataset::new(f([3, 2]), tensor([0, 1])) => "TensorDataset: ";
         DataLoader::new(TensorDataset::new(zeros(2), zeros(2))).batch_size(0) => "DataLoader: ";
