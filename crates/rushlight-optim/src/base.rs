@@ -325,6 +325,7 @@ pub(crate) fn not_negative(options: &Options, names: &[&str]) -> Result<(), Stri
     for name in names {
         let value = options.float(name);
         if value.is_nan() || value < 0.0 {
+            let name = if *name == "lr" { "the learning rate" } else { name };
             return Err(format!("{name} is {value}; it must not be negative"));
         }
     }

@@ -372,7 +372,7 @@ fn load(saved: &ParamState, parameters: &[Tensor], wrong: &mut Mismatches) -> St
     // A vector of all parameters, as it would be gathered.
     let like = Tensor::from(gather(parameters, 1.0));
     let mut found = saved.found(0, wrong);
-    let count = |x: f64| if x >= 0.0 && x < 1e15 { x as usize } else { 0 };
+    let count = |x: f64| if (0.0..1e15).contains(&x) { x as usize } else { 0 };
     let length = saved.tensors.keys().filter(|name| name.starts_with("old_dirs.")).count();
     let mut history = Vec::new();
     for k in 0..length {

@@ -5,7 +5,7 @@ pub mod build;
 use crate::run::{Tally, guarded};
 use build::{Kwargs, Scheduler, optimizer, scheduler};
 use flate2::read::GzDecoder;
-use rushlight::optim::{Optimizer, SGD, Value as Option_, clip_grad_norm_with_, clip_grad_value_};
+use rushlight::optim::{Optimizer, SGD, Value as Setting, clip_grad_norm_with_, clip_grad_value_};
 use rushlight::{DType, Tensor};
 use serde_json::Value;
 use std::fmt::Write;
@@ -77,10 +77,13 @@ fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
+/// Runs a record.
+type Check = fn(&Value) -> Result<Ended, String>;
+
 /// Runs the records of all three lists.
 fn report(file: &Value) -> Result<Report, String> {
     let mut report = Report::default();
-    let kinds: [(&str, &str, fn(&Value) -> Result<Ended, String>); 3] =
+    let kinds: [(&str, &str, Check); 3] =
         [("optimizers", "optimizer", trajectory), ("schedulers", "scheduler", rates), ("clip", "id", clip)];
     if kinds.iter().all(|(list, ..)| file[*list].as_array().is_none()) {
         return Err("there is none of the lists `optimizers`, `schedulers`, `clip`".to_string());
@@ -229,7 +232,7 @@ fn rates(record: &Value) -> Result<Ended, String> {
         Err(unknown) => return Ok(Ended::Unknown(unknown)),
     };
     let momentum = |optimizer: &dyn Optimizer| match optimizer.param_groups().get(0, "betas") {
-        Some(Option_::List(betas)) => betas[0].as_float(),
+        Some(Setting::List(betas)) => betas[0].as_float(),
         _ => optimizer.param_groups().get(0, "momentum").and_then(|momentum| momentum.as_float()),
     };
     let expected = numbers(&record["lrs"])?;

@@ -36,9 +36,12 @@ pub enum ScaleMode {
     Iterations,
 }
 
+/// A function of the height, and what it is of.
+type Scale = (Box<dyn Fn(f64) -> f64 + Send>, ScaleMode);
+
 /// The function that a user may give instead of a mode.
 #[derive(Default)]
-pub(crate) struct Cycle(Option<(Box<dyn Fn(f64) -> f64 + Send>, ScaleMode)>);
+pub(crate) struct Cycle(Option<Scale>);
 
 impl fmt::Debug for Cycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use rushlight::optim::lr_scheduler::{
 };
 use rushlight::optim::{
     ASGD, Adadelta, Adagrad, Adam, AdamW, Adamax, Group, LBFGS, Muon, NAdam, Optimizer, RAdam, RMSprop,
-    Rprop, SGD, Value as Option_,
+    Rprop, SGD, Value as Setting,
 };
 use serde_json::Value;
 
@@ -61,13 +61,13 @@ impl Kwargs {
 }
 
 /// A value of JSON as an option.
-fn option(json: &Value) -> Option_ {
+fn option(json: &Value) -> Setting {
     match json {
         Value::Bool(x) => (*x).into(),
         Value::Number(x) => x.as_i64().map_or_else(|| x.as_f64().unwrap_or(f64::NAN).into(), Into::into),
         Value::String(text) => number(json).map_or_else(|| text.as_str().into(), Into::into),
-        Value::Array(items) => items.iter().map(option).collect::<Vec<Option_>>().into(),
-        _ => Option_::Null,
+        Value::Array(items) => items.iter().map(option).collect::<Vec<Setting>>().into(),
+        _ => Setting::Null,
     }
 }
 
