@@ -14,7 +14,7 @@ pub const DEEPEST: usize = 64;
 /// A value of a checkpoint: what a Python program would keep in a dict and give to `torch.save`.
 ///
 /// Maps keep their order. What is read can be taken apart by [`Value::get`] and the methods named after the kinds,
-/// whose errors say which value it was.
+/// whose errors say what was expected and what is there.
 ///
 /// ```
 /// use rushlight_autograd::tensor;
