@@ -178,7 +178,7 @@ proptest! {
         let mut other: Vec<i64> = (0..len as i64).collect();
         other.iter_mut().skip(place).take(1).for_each(|v| *v += 1);
         let b = Array::from_vec(other, len);
-        let turn = |x: &Array| if layout == 1 { x.flip(&[0]) } else { x.clone() };
+        let turn = |x: &Array| if layout == 1 { x.flip([0]) } else { x.clone() };
         prop_assert!(turn(&a).equal(&turn(&a)));
         prop_assert_eq!(turn(&a).equal(&turn(&b)), place >= len);
     }
