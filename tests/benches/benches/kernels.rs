@@ -1,9 +1,10 @@
 //! The CPU backend's kernels by size. The bytes of a throughput are nominal: what is read and written once.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use rushlight_array::backend::{OptimizerStep, StepRule};
 use rushlight_array::profile::{Work, span};
 use rushlight_array::random::Generator;
-use rushlight_array::{Array, DType};
+use rushlight_array::{Array, Backend, Cpu, DType};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -93,6 +94,25 @@ fn matmul(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A step of Adam, which reads four arrays and writes three in one pass.
+fn adam(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("adam_step");
+    let step =
+        OptimizerStep::new(StepRule::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, rate: 1e-3, root: 0.5 });
+    for (tag, size) in SIZES {
+        let [mut w, mut m, g] = [(); 3].map(|()| random(&[size]));
+        let mut v = g.abs();
+        group.throughput(Throughput::Bytes((28 * size) as u64));
+        group.sample_size(if size > 1_000_000 { 10 } else { 20 });
+        group.bench_function(BenchmarkId::from_parameter(tag), |bench| {
+            bench.iter(|| {
+                Cpu.optimizer_step(&step, &mut w, black_box(&g), [Some(&mut m), Some(&mut v), None]);
+            });
+        });
+    }
+    group.finish();
+}
+
 /// What it costs that every kernel can be profiled: a loop of a thousand additions, without and with a span
 /// around each.
 fn spans(criterion: &mut Criterion) {
@@ -121,6 +141,7 @@ fn main() {
     softmax(&mut criterion);
     transpose(&mut criterion);
     matmul(&mut criterion);
+    adam(&mut criterion);
     spans(&mut criterion);
     criterion.final_summary();
 }
