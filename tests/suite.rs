@@ -1,5 +1,7 @@
 //! Tests of the library as its users see it, through the facade.
 
+#[path = "suite/cnn.rs"]
+mod cnn;
 #[path = "suite/determinism.rs"]
 mod determinism;
 #[path = "suite/digits.rs"]

@@ -23,7 +23,7 @@ fn records() -> Vec<Value> {
     all["records"].as_array().unwrap().clone()
 }
 
-fn record(id: &str) -> Value {
+pub(crate) fn record(id: &str) -> Value {
     records().into_iter().find(|r| r["id"] == id).unwrap_or_else(|| panic!("no record {id}"))
 }
 
@@ -72,7 +72,7 @@ fn wanted(value: &Value) -> Tensor {
 
 /// Compares within the record's tolerance; shape and dtype must be equal where the record has them.
 #[track_caller]
-fn check(record: &Value, got: &Tensor, want: &Value) {
+pub(crate) fn check(record: &Value, got: &Tensor, want: &Value) {
     let want_tensor = wanted(want);
     if want.get("dtype").is_some() {
         assert_eq!(got.dtype(), want_tensor.dtype(), "{}", record["id"]);
@@ -84,7 +84,7 @@ fn check(record: &Value, got: &Tensor, want: &Value) {
 }
 
 #[track_caller]
-fn check_text(got: impl Display, want: &Value) {
+pub(crate) fn check_text(got: impl Display, want: &Value) {
     assert_eq!(format!("{got}"), want.as_str().unwrap());
 }
 
@@ -135,7 +135,7 @@ fn orders_of(value: &Value) -> Vec<Vec<i64>> {
 
 #[test]
 fn every_record_is_checked_here_or_waits_for_a_reason() {
-    let source = include_str!("texts.rs");
+    let source = concat!(include_str!("texts.rs"), include_str!("cnn.rs"));
     let waits = |id: &str| ELSEWHERE.iter().any(|(other, _)| *other == id);
     for record in records().iter().filter(|r| !waits(r["id"].as_str().unwrap())) {
         let id = record["id"].as_str().unwrap();
@@ -524,78 +524,4 @@ fn lines_of_the_texts_can_be_written_as_they_read() {
     // The gradient of the sum is the column sums 9 and 12, times 0.01.
     let moved: Vec<f32> = before.iter().zip(model.weight.to_vec::<f32>()).map(|(a, b)| a - b).collect();
     assert!((moved[0] - 0.09).abs() < 1e-6 && (moved[1] - 0.12).abs() < 1e-6, "{moved:?}");
-}
-
-/// The lecture's network.
-struct CNN {
-    conv1: Sequential,
-    conv2: Sequential,
-    fc: Linear,
-    act: ReLU,
-}
-fields!(CNN { conv1, conv2, fc, act });
-
-impl CNN {
-    fn new() -> Self {
-        CNN {
-            conv1: sequential![nn::Conv2d::new(1, 10, 5), ReLU, nn::MaxPool2d::new(2)],
-            conv2: sequential![nn::Conv2d::new(10, 20, 5), ReLU, nn::MaxPool2d::new(2)],
-            fc: Linear::new(320, 10),
-            act: ReLU,
-        }
-    }
-}
-
-impl Module for CNN {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        self.fc.forward(&self.conv2.forward(&self.conv1.forward(x)).flatten(1, -1))
-    }
-}
-
-#[test]
-fn the_lectures_cnn_prints_as_there() {
-    let _turn = alone();
-    check_text(CNN::new(), &record("cnn.print")["value"]);
-}
-
-#[test]
-fn the_lectures_cnn_starts_and_learns_as_pytorchs() {
-    let _turn = alone();
-    let r = record("cnn.train");
-    manual_seed(TorchSeed(1234));
-    let model = CNN::new();
-    assert_eq!(model.num_parameters(), r["value"]["params"]);
-    let same = |r: &Value, kind: &str, name: &str, tensor: &Tensor| {
-        check(r, tensor, &serde_json::json!({ "tensor": format!("cnn.{kind}.{name}") }));
-    };
-    let exact = serde_json::json!({ "id": "cnn.init", "tol": {} });
-    for (name, tensor) in model.named_parameters() {
-        same(&exact, "init", &name, &tensor.detach());
-    }
-    let pixels: Vec<f32> = (0..64 * 784).map(|i| ((37 * i + 11) % 256) as f32 / 256.0).collect();
-    let images = Tensor::from_vec(pixels, [64, 1, 28, 28]);
-    let labels = Tensor::from_vec((0..64).map(|i| 3 * i % 10).collect::<Vec<i64>>(), 64);
-    let mut optimizer = SGD::new(model.parameters(), 0.01);
-    let mut losses = Vec::new();
-    for step in 0..5 {
-        let logits = model.forward(&images);
-        if step == 0 {
-            check(&r, &logits.select(0, 0), &r["value"]["logits_row0"]);
-            assert!(model.fc.bias.as_ref().unwrap().grad().is_none());
-        }
-        let loss = F::cross_entropy(&logits, &labels);
-        optimizer.zero_grad();
-        loss.backward();
-        if step == 0 {
-            for (name, tensor) in model.named_parameters() {
-                same(&r, "grad0", &name, &tensor.grad().unwrap());
-            }
-        }
-        optimizer.step();
-        losses.push(loss.item());
-    }
-    check(&r, &Tensor::from_vec(losses, 5), &r["value"]["losses"]);
-    for (name, tensor) in model.named_parameters() {
-        same(&r, "final", &name, &tensor.detach());
-    }
 }
