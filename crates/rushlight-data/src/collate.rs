@@ -9,7 +9,7 @@ use std::fmt::Debug;
 /// | `Tensor` of shape `(...)` | `Tensor` of shape `(N, ...)` |
 /// | `f32`, `f64`, `bool`, an integer | `Tensor` of shape `(N)`; integers become `i64` |
 /// | `String` | `Vec<String>` |
-/// | a tuple of up to four | the tuple of their batches |
+/// | a tuple of up to six | the tuple of their batches |
 /// | `Vec` of k samples | `Vec` of k batches |
 ///
 /// A sample type of your own implements it by its fields:
@@ -135,6 +135,9 @@ fn copied(samples: &[Tensor]) -> Option<Tensor> {
 
 fn copied_as<T: Element>(samples: &[Tensor]) -> Option<Tensor> {
     let rows: Vec<Array> = samples.iter().map(Tensor::array).collect();
+    if let Some(whole) = whole(&rows) {
+        return Some(whole.into());
+    }
     let slices: Vec<&[T]> = rows.iter().map(Array::as_slice).collect::<Option<_>>()?;
     let shape: Shape = std::iter::once(rows.len()).chain(rows[0].shape().iter().copied()).collect();
     let stacked = Array::build(shape, |out: &mut [T]| {
@@ -144,6 +147,26 @@ fn copied_as<T: Element>(samples: &[Tensor]) -> Option<Tensor> {
         }
     });
     Some(stacked.into())
+}
+
+/// The rows of one storage, in order and all of them: a data set that made its samples together. The batch is there
+/// already.
+fn whole(rows: &[Array]) -> Option<Array> {
+    let first = rows.first()?;
+    let numel = first.numel();
+    let follows = |(i, row): (usize, &Array)| {
+        row.is_contiguous() && row.layout().offset() == i * numel && row.shares_storage(first)
+    };
+    if numel == 0 || first.storage().len() != rows.len() * numel || !rows.iter().enumerate().all(follows) {
+        return None;
+    }
+    let strides: Vec<usize> = std::iter::once(numel).chain(contiguous_strides(first.shape())).collect();
+    let shape: Shape = std::iter::once(rows.len()).chain(first.shape().iter().copied()).collect();
+    Some(first.as_strided(shape, &strides, 0))
+}
+
+fn contiguous_strides(shape: &Shape) -> Vec<usize> {
+    (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect()
 }
 
 macro_rules! numbers {
@@ -222,4 +245,6 @@ tuples! {
     (A 0, B 1)
     (A 0, B 1, C 2)
     (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
 }
