@@ -123,7 +123,8 @@ fn an_epoch_that_ended_is_followed_by_the_next_one() {
 #[test]
 fn samplers_draw_their_order_again() {
     let weights: Vec<f64> = (0..30).map(f64::from).collect();
-    let samplers: [fn(Vec<f64>) -> Box<dyn Sampler>; 4] = [
+    type Make = fn(Vec<f64>) -> Box<dyn Sampler>;
+    let samplers: [Make; 4] = [
         |_| Box::new(RandomSampler::new(30).replacement(true).num_samples(41)),
         |weights| Box::new(WeightedRandomSampler::new(weights, 20)),
         |_| Box::new(SubsetRandomSampler::new((0..30).step_by(2).collect())),

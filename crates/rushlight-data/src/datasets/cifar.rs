@@ -123,6 +123,9 @@ const HUNDRED: Archive = Archive {
     test: &["test.bin"],
 };
 
+/// What a file is called in messages, and its bytes.
+type Named = (String, Vec<u8>);
+
 impl Archive {
     /// The images of one part: from the files by themselves if they are there, or else from the archive.
     fn read(&self, root: &DataRoot, split: Split) -> Result<InMemoryImages> {
@@ -141,7 +144,7 @@ impl Archive {
     }
 
     /// The files, each with its path, if the first of them is there.
-    fn loose(&self, root: &DataRoot, names: &[&str]) -> Option<Result<Vec<(String, Vec<u8>)>>> {
+    fn loose(&self, root: &DataRoot, names: &[&str]) -> Option<Result<Vec<Named>>> {
         root.find(&self.source, &names[..1], None).ok()?;
         let file = |name: &&str| {
             let path = root.find(&self.source, &[name], None)?;
@@ -152,7 +155,7 @@ impl Archive {
 
     /// The files, each with its name in the archive.
     #[cfg(feature = "download")]
-    fn packed(&self, root: &DataRoot, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+    fn packed(&self, root: &DataRoot, names: &[&str]) -> Result<Vec<Named>> {
         use std::io::Read;
         let path = root.find(&self.source, &[self.known.name, names[0]], Some(&self.known))?;
         let failed = |source| Error::Io { path: path.clone(), source };
@@ -181,7 +184,7 @@ impl Archive {
     }
 
     #[cfg(not(feature = "download"))]
-    fn packed(&self, root: &DataRoot, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
+    fn packed(&self, root: &DataRoot, names: &[&str]) -> Result<Vec<Named>> {
         // The error says where the files were looked for; they are to be unpacked by hand.
         root.find(&self.source, names, None).map(|_| Vec::new())
     }

@@ -52,7 +52,6 @@ pub fn parse(bytes: &[u8]) -> Result<(Tensor, u32), String> {
             reader.samples::<i32>().map(|sample| Ok((f64::from(sample?) * scale) as f32)).collect()
         }
     };
-    drop(reader);
     let values = values.map_err(|error| format!("byte {}: {error}", cursor.position()))?;
     let frames = values.len() / channels;
     let waveform = Array::build([channels, frames], |out: &mut [f32]| {

@@ -232,6 +232,8 @@ impl RandomAffine {
     #[track_caller]
     pub fn shear(self, shear: impl Into<Shear>) -> Self {
         let Shear(x, y) = shear.into();
+        // No `map`: the caller's line does not pass through a closure.
+        #[allow(clippy::manual_map, reason = "see above")]
         let y = match y {
             Some(range) => Some(range.checked("RandomAffine: shear")),
             None => None,

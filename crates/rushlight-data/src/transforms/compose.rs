@@ -160,11 +160,8 @@ impl Finish<'_> {
 
 impl Table {
     fn of(steps: &[Box<dyn Transform>]) -> Option<Table> {
-        let is_to_tensor = |step: &Box<dyn Transform>| {
-            let step: &dyn Any = &**step;
-            step.is::<ToTensor>()
-        };
-        let start = steps.iter().position(is_to_tensor)?;
+        let is_to_tensor = |step: &dyn Transform| (step as &dyn Any).is::<ToTensor>();
+        let start = steps.iter().position(|step| is_to_tensor(&**step))?;
         let rest: Vec<&dyn Pointwise> =
             steps[start + 1..].iter().map_while(|step| step.pointwise()).collect();
         let end = start + 1 + rest.len();

@@ -105,7 +105,7 @@ impl Rewrite for Warp<'_> {
     fn run<P: Pixel>(&self, from: &[P], to: &mut [P]) {
         let ([height, width], [rows, columns]) = (self.from, self.to);
         let (old, new) = (height * width, rows * columns);
-        let channels = if new == 0 { 0 } else { to.len() / new };
+        let channels = to.len().checked_div(new).unwrap_or(0);
         let fill = |channel: usize| self.reading.fill[channel.min(self.reading.fill.len() - 1)];
         for y in 0..rows {
             for x in 0..columns {
