@@ -87,6 +87,9 @@ impl Collate for Tensor {
     type Batch = Tensor;
 
     fn collate(samples: Vec<Tensor>, indices: &[usize]) -> Result<Tensor> {
+        if let Some(whole) = whole(&samples) {
+            return Ok(whole);
+        }
         all_alike(&samples, indices, "shape", Tensor::shape)?;
         // PyTorch promotes here; but then the dtype of a batch would hang on the samples that chance put into
         // it.
@@ -135,9 +138,6 @@ fn copied(samples: &[Tensor]) -> Option<Tensor> {
 
 fn copied_as<T: Element>(samples: &[Tensor]) -> Option<Tensor> {
     let rows: Vec<Array> = samples.iter().map(Tensor::array).collect();
-    if let Some(whole) = whole(&rows) {
-        return Some(whole.into());
-    }
     let slices: Vec<&[T]> = rows.iter().map(Array::as_slice).collect::<Option<_>>()?;
     let shape: Shape = std::iter::once(rows.len()).chain(rows[0].shape().iter().copied()).collect();
     let stacked = Array::build(shape, |out: &mut [T]| {
@@ -151,18 +151,30 @@ fn copied_as<T: Element>(samples: &[Tensor]) -> Option<Tensor> {
 
 /// The rows of one storage, in order and all of them: a data set that made its samples together. The batch is there
 /// already.
-fn whole(rows: &[Array]) -> Option<Array> {
-    let first = rows.first()?;
+fn whole(samples: &[Tensor]) -> Option<Tensor> {
+    let first = samples.first()?;
+    if first.requires_grad() {
+        return None;
+    }
+    let first = first.array();
     let numel = first.numel();
-    let follows = |(i, row): (usize, &Array)| {
-        row.is_contiguous() && row.layout().offset() == i * numel && row.shares_storage(first)
+    if numel == 0 || first.storage().len() != samples.len() * numel {
+        return None;
+    }
+    let follows = |(i, sample): (usize, &Tensor)| {
+        let row = sample.array();
+        row.shares_storage(&first)
+            && row.layout().offset() == i * numel
+            && row.shape() == first.shape()
+            && row.is_contiguous()
+            && !sample.requires_grad()
     };
-    if numel == 0 || first.storage().len() != rows.len() * numel || !rows.iter().enumerate().all(follows) {
+    if !samples.iter().enumerate().all(follows) {
         return None;
     }
     let strides: Vec<usize> = std::iter::once(numel).chain(contiguous_strides(first.shape())).collect();
-    let shape: Shape = std::iter::once(rows.len()).chain(first.shape().iter().copied()).collect();
-    Some(first.as_strided(shape, &strides, 0))
+    let shape: Shape = std::iter::once(samples.len()).chain(first.shape().iter().copied()).collect();
+    Some(first.as_strided(shape, &strides, 0).into())
 }
 
 fn contiguous_strides(shape: &Shape) -> Vec<usize> {

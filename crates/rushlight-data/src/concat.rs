@@ -7,7 +7,8 @@ use rushlight_array::{Result, fail};
 ///
 /// ```
 /// use rushlight_data::{ConcatDataset, Dataset, from_fn};
-/// let both = ConcatDataset::new(vec![from_fn(2, |i| Ok(i)), from_fn(3, |i| Ok(i))]);
+/// let numbers = |len| from_fn(len, |i| Ok(i));
+/// let both = ConcatDataset::new(vec![numbers(2), numbers(3)]);
 /// assert_eq!((both.len(), both.get(1)?, both.get(2)?, both.cumulative_sizes()), (5, 1, 0, &[2, 5][..]));
 /// # Ok::<(), rushlight_array::Error>(())
 /// ```

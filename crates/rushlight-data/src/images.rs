@@ -68,7 +68,8 @@ impl<D: ImageDataset> ImageDataset for Subset<D> {
 #[derive(Clone)]
 pub struct InMemoryImages {
     shape: [usize; 3],
-    pixels: Arc<[u8]>,
+    /// An array and not a `Vec`: it lies in large pages, in which a random image is found sooner.
+    pixels: Array,
     targets: Arc<[i64]>,
 }
 
@@ -87,7 +88,9 @@ impl InMemoryImages {
                 targets.len()
             );
         }
-        InMemoryImages { shape, pixels: pixels.into(), targets: targets.into() }
+        let [channels, height, width] = shape;
+        let pixels = Array::from_vec(pixels, [targets.len(), channels, height, width]);
+        InMemoryImages { shape, pixels, targets: targets.into() }
     }
 
     /// Channels, height, width of each.
@@ -102,9 +105,7 @@ impl InMemoryImages {
 
     /// All images. *Shape*: `(N, C, H, W)`, `u8`.
     pub fn data(&self) -> Tensor {
-        let [channels, height, width] = self.shape;
-        let shape = [self.targets.len(), channels, height, width];
-        Array::build(shape, |out: &mut [u8]| out.copy_from_slice(&self.pixels)).into()
+        self.pixels.clone().into()
     }
 
     /// The bytes of one image.
@@ -114,7 +115,8 @@ impl InMemoryImages {
             fail!("InMemoryImages: index {index} is out of range for {} images", self.targets.len());
         }
         let size = self.shape.iter().product::<usize>();
-        &self.pixels[index * size..(index + 1) * size]
+        let pixels: &[u8] = self.pixels.as_slice().unwrap_or_default();
+        &pixels[index * size..(index + 1) * size]
     }
 }
 

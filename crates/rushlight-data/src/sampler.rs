@@ -206,7 +206,7 @@ impl Sampler for SubsetRandomSampler {
 /// ```
 /// use rushlight_data::{DataLoader, WeightedRandomSampler, from_fn};
 /// // A class with a tenth of the samples is seen as often as the other one.
-/// let labels = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+/// let labels: [i64; 10] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// let weights = labels.map(|label| if label == 1 { 1.0 } else { 1.0 / 9.0 });
 /// let sampler = WeightedRandomSampler::new(weights, 100);
 /// let loader = DataLoader::new(from_fn(10, move |i| Ok(labels[i]))).sampler(sampler).batch_size(100);

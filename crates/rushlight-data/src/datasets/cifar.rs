@@ -186,7 +186,7 @@ impl Archive {
     #[cfg(not(feature = "download"))]
     fn packed(&self, root: &DataRoot, names: &[&str]) -> Result<Vec<Named>> {
         // The error says where the files were looked for; they are to be unpacked by hand.
-        root.find(&self.source, names, None).map(|_| Vec::new())
+        root.find(&self.source, &names[..1], Some(&self.known)).map(|_| Vec::new())
     }
 }
 

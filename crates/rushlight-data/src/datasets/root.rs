@@ -13,7 +13,7 @@ use std::time::Duration;
 /// ```
 /// use rushlight_data::datasets::{DataRoot, MNIST, Split};
 /// let missing = MNIST::new("no/such/folder", Split::Train).unwrap_err().to_string();
-/// assert!(missing.starts_with("MNIST: no file 'train-images-idx3-ubyte' in the folder no/such/folder"));
+/// assert!(missing.starts_with("MNIST: no file 'train-images-idx3-ubyte' or "), "{missing}");
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DataRoot {
