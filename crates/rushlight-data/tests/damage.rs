@@ -2,7 +2,9 @@
 //! never a panic, and no more memory than the file's size justifies.
 
 use proptest::prelude::*;
-use rushlight_data::datasets::{CsvTable, cifar, wav};
+use rushlight_data::datasets::{
+    CMUARCTIC, CsvTable, Subset, VoxCeleb1Identification, VoxCeleb1Verification, cifar, wav,
+};
 use rushlight_data::idx;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -155,6 +157,46 @@ proptest! {
         for (name, parser, _) in good() {
             check(name, parser, &bytes)?;
         }
+    }
+}
+
+/// A list of recordings, damaged: an error with file and place, or a list.
+fn check_list(name: &str, text: &[u8], flips: &[(u32, u8)], cut: u32) -> Result<(), TestCaseError> {
+    let root = std::env::temp_dir().join(format!("rushlight-damage-{}", std::process::id()));
+    let arctic = root.join("ARCTIC/cmu_us_aew_arctic/etc");
+    std::fs::create_dir_all(&arctic).unwrap();
+    std::fs::create_dir_all(root.join("wav")).unwrap();
+    let mut bytes = text.to_vec();
+    for &(place, bit) in flips {
+        let place = place as usize % bytes.len();
+        bytes[place] ^= 1 << bit;
+    }
+    bytes.truncate(cut as usize % (2 * bytes.len()));
+    let path = if name == "txt.done.data" { arctic.join(name) } else { root.join(name) };
+    std::fs::write(&path, bytes).unwrap();
+    let error = match name {
+        "txt.done.data" => CMUARCTIC::new(&root, "aew").err(),
+        "iden_split.txt" => VoxCeleb1Identification::new(&root, Subset::Train).err(),
+        _ => VoxCeleb1Verification::new(&root).err(),
+    };
+    let _ = std::fs::remove_dir_all(&root);
+    if let Some(error) = error {
+        let said = error.to_string();
+        prop_assert!(said.starts_with(&format!("{}: byte ", path.display())), "{said}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn damaged_lists_of_recordings_are_no_trouble(
+        flips in proptest::collection::vec((any::<u32>(), 0_u8..8), 0..6),
+        cut in any::<u32>(),
+    ) {
+        let arctic = b"( arctic_a0001 \"Author of the danger trail\" )\n( arctic_a0002 \"Not at this\" )\n";
+        check_list("txt.done.data", arctic, &flips, cut)?;
+        check_list("iden_split.txt", b"1 id10001/a/1.wav\n3 id10002/b/2.wav\n", &flips, cut)?;
+        check_list("veri_test.txt", b"1 id10001/a/1.wav id10001/b/1.wav\n", &flips, cut)?;
     }
 }
 
