@@ -1,11 +1,13 @@
 //! Standard workloads with timings as JSON lines, to stand beside the same programs written for other
 //! libraries: W1 (a toy network: overhead), W2 (an MLP on MNIST), W4 (the spiral, full batch), W5 (matrix
-//! products), W6 (pointwise operations, reductions, a transpose).
+//! products), W6 (pointwise operations, reductions, a transpose), W7 (the data loader).
 //!
 //! `cargo run --release --example workloads -- --only W1,W4 --threads 1`
 
 #[path = "workloads/gemm.rs"]
 mod gemm;
+#[path = "workloads/loader.rs"]
+mod loader;
 #[path = "workloads/pointwise.rs"]
 mod pointwise;
 
@@ -22,14 +24,14 @@ const HELP: &str = "Standard workloads; prints one JSON line for each figure.
 
 Usage: cargo run --release --example workloads [-- OPTIONS]
 
-  --only W1[,W5]     only these of W1, W2, W4, W5, W6 (default: all; W2 needs --data)
+  --only W1[,W5]     only these of W1, W2, W4, W5, W6, W7 (default: all; W2 and W7 need --data)
   --threads N        threads of large operations (default 2)
   --data DIR         folder with MNIST's four uncompressed idx files (default: mnist)
   --peer NAME        the name in the lines (default rushlight)
   --startup W1       one training step and the process's figures since BENCH_T0 (ns since the epoch)
   --quick            a hundredth of the work, to see that it runs";
 
-const WORKLOADS: [&str; 5] = ["W1", "W2", "W4", "W5", "W6"];
+const WORKLOADS: [&str; 6] = ["W1", "W2", "W4", "W5", "W6", "W7"];
 
 struct Args {
     only: Vec<String>,
@@ -271,6 +273,9 @@ fn run(args: &Args) -> std::result::Result<(), String> {
     }
     if args.wants("W6") {
         pointwise::run(args);
+    }
+    if args.wants("W7") {
+        loader::run(args).map_err(|e| format!("W7: {e}"))?;
     }
     Ok(())
 }

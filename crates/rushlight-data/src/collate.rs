@@ -9,7 +9,7 @@ use std::fmt::Debug;
 /// | `Tensor` of shape `(...)` | `Tensor` of shape `(N, ...)` |
 /// | `f32`, `f64`, `bool`, an integer | `Tensor` of shape `(N)`; integers become `i64` |
 /// | `String` | `Vec<String>` |
-/// | a tuple of up to four | the tuple of their batches |
+/// | a tuple of up to six | the tuple of their batches |
 /// | `Vec` of k samples | `Vec` of k batches |
 ///
 /// A sample type of your own implements it by its fields:
@@ -87,6 +87,9 @@ impl Collate for Tensor {
     type Batch = Tensor;
 
     fn collate(samples: Vec<Tensor>, indices: &[usize]) -> Result<Tensor> {
+        if let Some(whole) = whole(&samples) {
+            return Ok(whole);
+        }
         all_alike(&samples, indices, "shape", Tensor::shape)?;
         // PyTorch promotes here; but then the dtype of a batch would hang on the samples that chance put into
         // it.
@@ -144,6 +147,38 @@ fn copied_as<T: Element>(samples: &[Tensor]) -> Option<Tensor> {
         }
     });
     Some(stacked.into())
+}
+
+/// The rows of one storage, in order and all of them: a data set that made its samples together. The batch is there
+/// already.
+fn whole(samples: &[Tensor]) -> Option<Tensor> {
+    let first = samples.first()?;
+    if first.requires_grad() {
+        return None;
+    }
+    let first = first.array();
+    let numel = first.numel();
+    if numel == 0 || first.storage().len() != samples.len() * numel {
+        return None;
+    }
+    let follows = |(i, sample): (usize, &Tensor)| {
+        let row = sample.array();
+        row.shares_storage(&first)
+            && row.layout().offset() == i * numel
+            && row.shape() == first.shape()
+            && row.is_contiguous()
+            && !sample.requires_grad()
+    };
+    if !samples.iter().enumerate().all(follows) {
+        return None;
+    }
+    let strides: Vec<usize> = std::iter::once(numel).chain(contiguous_strides(first.shape())).collect();
+    let shape: Shape = std::iter::once(samples.len()).chain(first.shape().iter().copied()).collect();
+    Some(first.as_strided(shape, &strides, 0).into())
+}
+
+fn contiguous_strides(shape: &Shape) -> Vec<usize> {
+    (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect()
 }
 
 macro_rules! numbers {
@@ -222,4 +257,6 @@ tuples! {
     (A 0, B 1)
     (A 0, B 1, C 2)
     (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
 }

@@ -1,3 +1,5 @@
+use crate::map::MapDataset;
+use crate::visits::Visits;
 use rushlight_array::Result;
 use rushlight_array::random::{Generator, Purpose, Seed};
 use std::sync::Arc;
@@ -84,6 +86,34 @@ pub trait Dataset: Send + Sync {
         self.get(index)
     }
 
+    /// All samples of a batch at once, for a data set that can do that faster than one by one: PyTorch's
+    /// `__getitems__`. `None`, the default, leaves it to the loader to ask for each by itself.
+    ///
+    /// The result must be what [`get_random`](Dataset::get_random) gives for each visit, in order. Random numbers
+    /// come from the visits' seeds: the default generator is not the samples' own in here.
+    ///
+    /// # Errors
+    /// If a sample cannot be read: that of the visit which the iterator of `visits` gave last.
+    fn get_items(&self, visits: &Visits<'_>) -> Option<Result<Vec<Self::Item>>> {
+        let _ = visits;
+        None
+    }
+
+    /// A data set of what `f` makes of each sample. Images have [`transform`](crate::ImageDataset::transform).
+    ///
+    /// ```
+    /// use rushlight_data::{Dataset, from_fn};
+    /// let squares = from_fn(4, |i| Ok(i)).map(|i| Ok(i * i));
+    /// assert_eq!(squares.get(3)?, 9);
+    /// # Ok::<(), rushlight_array::Error>(())
+    /// ```
+    fn map<T: Send, F: Fn(Self::Item) -> Result<T> + Send + Sync>(self, f: F) -> MapDataset<Self, F>
+    where
+        Self: Sized,
+    {
+        MapDataset::new(self, f)
+    }
+
     /// Whether there is no sample.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -131,6 +161,9 @@ macro_rules! by_pointer {
             }
             fn get_random(&self, index: usize, seed: SampleSeed) -> Result<D::Item> {
                 (**self).get_random(index, seed)
+            }
+            fn get_items(&self, visits: &Visits<'_>) -> Option<Result<Vec<D::Item>>> {
+                (**self).get_items(visits)
             }
         }
     )*};

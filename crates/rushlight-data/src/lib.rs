@@ -4,10 +4,10 @@
 //! samples, and a [`Collate`] rule for the batch, here or on worker threads.
 //!
 //! **One decision explained.** The numbers of an epoch depend on the generator alone. The order is drawn
-//! before the first batch is made, in PyTorch's order of draws; batch `b` belongs to worker `b mod workers`,
-//! and the loader reads the workers in turn. So batches come in order, a failing sample is reported in its
-//! place, and the worker count, the batch size and the speed of a worker change nothing. A sample that needs
-//! random numbers of its own (augmentation) gets a [`SampleSeed`], which no worker has a part in.
+//! before the first batch is made, in PyTorch's order of draws, and a batch is a pure function of its number. So
+//! whoever is free may make it; batches come in order, a failing sample is reported in its place, and the worker
+//! count, the batch size and the speed of a worker change nothing. A sample that needs random numbers of its own
+//! (augmentation) gets a [`SampleSeed`], which no worker has a part in.
 //!
 //! Modules and training are not known here.
 //!
@@ -35,25 +35,47 @@
 
 mod batches;
 mod collate;
+mod concat;
 mod dataset;
+pub mod datasets;
 mod digits;
 mod distributed;
+mod draws;
 mod epoch;
 pub mod idx;
+mod image;
+mod images;
+mod iterable;
 mod loader;
+mod map;
 mod mnist;
+mod pin;
+mod progress;
 mod sampler;
+mod state;
 mod subset;
 mod tensor_dataset;
+pub mod transforms;
+mod visits;
 mod workers;
 
 pub use batches::Batches;
 pub use collate::{Collate, CollateFn, DefaultCollate};
+pub use concat::ConcatDataset;
 pub use dataset::{Dataset, FromFn, SampleSeed, from_fn};
 pub use digits::Digits;
 pub use distributed::DistributedSampler;
+pub use image::{Image, Pixels};
+pub use images::{ImageDataset, InMemoryImages, TransformDataset};
+pub use iterable::{IterableBatches, IterableDataset, IterableLoader};
 pub use loader::DataLoader;
+pub use map::MapDataset;
 pub use mnist::Mnist;
-pub use sampler::{RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler};
+pub use pin::Pinned;
+pub use sampler::{
+    BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,
+};
+pub use state::{EpochState, LoaderState, OrderState};
 pub use subset::{Portion, Subset, random_split};
 pub use tensor_dataset::{Rows, TensorDataset};
+pub use visits::Visits;

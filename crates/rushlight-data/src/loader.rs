@@ -1,10 +1,13 @@
-use crate::batches::Batches;
+use crate::batches::{Batches, Resume};
 use crate::collate::{CollateFn, DefaultCollate};
 use crate::dataset::Dataset;
-use crate::sampler::{RandomSampler, Sampler, SequentialSampler};
+use crate::pin::Pinned;
+use crate::progress::Progress;
+use crate::sampler::{BatchSampler, RandomSampler, Sampler, SequentialSampler};
+use crate::state::LoaderState;
 use rushlight_array::random::Generator;
-use rushlight_array::{Result, fail};
-use std::sync::Arc;
+use rushlight_array::{Error, Result, fail};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads a data set in batches: PyTorch's `DataLoader`.
 ///
@@ -41,6 +44,8 @@ pub struct DataLoader<D: Dataset, C = DefaultCollate> {
     pub(crate) num_workers: usize,
     pub(crate) prefetch_factor: usize,
     pub(crate) generator: Option<Generator>,
+    pub(crate) progress: Progress,
+    resume: Mutex<Option<Resume>>,
 }
 
 #[derive(Clone)]
@@ -62,6 +67,8 @@ impl<D: Dataset + 'static> DataLoader<D> {
             num_workers: 0,
             prefetch_factor: 2,
             generator: None,
+            progress: Progress::new(),
+            resume: Mutex::new(None),
         }
     }
 }
@@ -110,6 +117,17 @@ impl<D: Dataset + 'static, C> DataLoader<D, C> {
         DataLoader { order: Order::Custom(Arc::new(sampler)), ..self }
     }
 
+    /// The order and the batches of a [`BatchSampler`], in place of `sampler`, `batch_size` and `drop_last`.
+    ///
+    /// # Panics
+    /// If `shuffle` is on.
+    #[must_use]
+    #[track_caller]
+    pub fn batch_sampler<S: Sampler + 'static>(self, batches: BatchSampler<S>) -> Self {
+        let BatchSampler { sampler, batch_size, drop_last } = batches;
+        self.sampler(sampler).batch_size(batch_size).drop_last(drop_last)
+    }
+
     /// Whether to leave out the last batch when it is not full; the default is false.
     #[must_use]
     pub fn drop_last(self, drop_last: bool) -> Self {
@@ -119,7 +137,10 @@ impl<D: Dataset + 'static, C> DataLoader<D, C> {
     /// The number of threads that make batches ahead; the default is 0, which makes them when they are asked
     /// for.
     ///
-    /// The threads live as long as an epoch. Their tensor operations stay on them.
+    /// The threads live as long as an epoch: to start one takes some 30 microseconds, so it would not pay to keep
+    /// them, as `persistent_workers` does with PyTorch's processes. Their tensor operations stay on them. A batch
+    /// that is ready sooner than a thread can be woken up (within 200 microseconds) may also be made by the thread
+    /// that reads.
     #[must_use]
     pub fn num_workers(self, num_workers: usize) -> Self {
         DataLoader { num_workers, ..self }
@@ -160,15 +181,42 @@ impl<D: Dataset + 'static, C> DataLoader<D, C> {
         F: Fn(Vec<D::Item>) -> Result<Batch> + Send + Sync + 'static,
         Batch: Send + 'static,
     {
+        self.with_collate(|_| collate)
+    }
+
+    /// A function that each batch passes through, on the thread that makes it: for a device, which copies the batch
+    /// to pinned memory there, or sends it off already. It stands where torch has `pin_memory=True`.
+    ///
+    /// ```
+    /// use rushlight_data::{DataLoader, from_fn};
+    /// let loader = DataLoader::new(from_fn(3, |i| Ok(i))).batch_size(3).num_workers(1);
+    /// let loader = loader.pin_memory(|batch| Ok((batch, std::thread::current().name().map(str::to_string))));
+    /// let (batch, thread) = loader.iter().next().unwrap()?;
+    /// assert_eq!((batch.len(), thread.as_deref()), (3, Some("loader-0")));
+    /// # Ok::<(), rushlight_array::Error>(())
+    /// ```
+    #[must_use]
+    pub fn pin_memory<Batch, P>(self, pin: P) -> DataLoader<D, Pinned<C, P>>
+    where
+        C: CollateFn<D::Item>,
+        P: Fn(C::Batch) -> Result<Batch> + Send + Sync + 'static,
+        Batch: Send + 'static,
+    {
+        self.with_collate(|collate| Pinned::new(collate, pin))
+    }
+
+    fn with_collate<New>(self, make: impl FnOnce(Arc<C>) -> New) -> DataLoader<D, New> {
         DataLoader {
             dataset: self.dataset,
-            collate: Arc::new(collate),
+            collate: Arc::new(make(self.collate)),
             order: self.order,
             batch_size: self.batch_size,
             drop_last: self.drop_last,
             num_workers: self.num_workers,
             prefetch_factor: self.prefetch_factor,
             generator: self.generator,
+            progress: self.progress,
+            resume: self.resume,
         }
     }
 }
@@ -217,7 +265,80 @@ impl<D: Dataset + 'static, C: CollateFn<D::Item> + 'static> DataLoader<D, C> {
     /// `next()`.
     #[track_caller]
     pub fn iter(&self) -> Batches<D, C> {
-        Batches::new(self)
+        let resume = self.resume.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Batches::new(self, resume)
+    }
+
+    /// Where the epoch that was begun last stands, for a checkpoint: as that of torchdata's `StatefulDataLoader`.
+    ///
+    /// Batches count as read when `next()` has given them. Of the generators it has the loader's own one, if there
+    /// is one; the state of the default generator is the program's to save.
+    pub fn state_dict(&self) -> LoaderState {
+        LoaderState { generator: self.generator.as_ref().map(Generator::state), ..self.progress.state() }
+    }
+
+    /// Goes on where [`state_dict`](DataLoader::state_dict) was called, maybe in another process: the next
+    /// `iter()` gives the batches that were not read, bit for bit, with any number of workers. The order is drawn
+    /// again, and no sample that was read is made again.
+    ///
+    /// Data set, sampler (a [`DistributedSampler`](crate::DistributedSampler) with its epoch), batch size and the
+    /// presence of a generator must be as they were.
+    ///
+    /// ```
+    /// use rushlight_array::random::Generator;
+    /// use rushlight_data::{DataLoader, from_fn};
+    /// let loader = || DataLoader::new(from_fn(9, |i| Ok(i))).shuffle(true).generator(Generator::new(1));
+    /// let first = loader();
+    /// let mut epoch = first.iter();
+    /// epoch.by_ref().take(4).for_each(drop);
+    /// let state = first.state_dict();
+    ///
+    /// let second = loader();
+    /// second.load_state_dict(&state)?;
+    /// for (old, new) in epoch.zip(&second) {
+    ///     assert_eq!(old?.to_vec::<i64>(), new?.to_vec::<i64>());
+    /// }
+    /// # Ok::<(), rushlight_array::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the state is not one of such a loader.
+    pub fn load_state_dict(&self, state: &LoaderState) -> Result<()> {
+        let wrong = |reason: String| Error::invalid("DataLoader::load_state_dict", reason);
+        match (&self.generator, &state.generator) {
+            (Some(_), None) => {
+                return Err(wrong("the state has no generator, but the loader has one".into()));
+            }
+            (None, Some(_)) => {
+                return Err(wrong("the state has a generator, but the loader has none".into()));
+            }
+            _ => {}
+        }
+        if state.batches > self.len() {
+            let (batches, len) = (state.batches, self.len());
+            return Err(wrong(format!("{batches} batches were read, but the loader has {len}")));
+        }
+        let resume = match &state.epoch {
+            None => None,
+            Some(epoch) => {
+                let order = match &epoch.order {
+                    Some(order) => order
+                        .draw_again(&*self.epoch_sampler(), self.generator.is_some(), self.batch_size)
+                        .map_err(wrong)?,
+                    None if state.batches > 0 => {
+                        return Err(wrong("batches were read without an order".into()));
+                    }
+                    None => Vec::new(),
+                };
+                Some(Resume { epoch: epoch.clone(), order, batches: state.batches })
+            }
+        };
+        if let (Some(generator), Some(state)) = (&self.generator, &state.generator) {
+            generator.set_state(state);
+        }
+        self.progress.set(state.clone());
+        *self.resume.lock().unwrap_or_else(PoisonError::into_inner) = resume;
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
 use crate::dataset::{Dataset, SampleSeed};
+use crate::visits::Visits;
 use rushlight_array::random::Generator;
 use rushlight_array::{Result, fail};
 use std::sync::Arc;
@@ -55,6 +56,10 @@ impl<D: Dataset> Dataset for Subset<D> {
 
     fn get_random(&self, index: usize, seed: SampleSeed) -> Result<D::Item> {
         self.dataset.get_random(self.indices[index], seed)
+    }
+
+    fn get_items(&self, visits: &Visits<'_>) -> Option<Result<Vec<D::Item>>> {
+        self.dataset.get_items(&visits.through(&|index| self.indices[index]))
     }
 }
 

@@ -55,21 +55,24 @@ fn every_kind_of_damage_says_what_was_expected_and_found() {
     let good = file(&[2, 2], &[1, 2, 3, 4]);
     let long = [&good[..], &[5]].concat();
     let cases: [(&[u8], &str); 10] = [
-        (&[], "expected at least 4 bytes of an idx file, found 0"),
-        (&[0, 0, 8], "expected at least 4 bytes of an idx file, found 3"),
-        (b"PNG!", "expected the magic 00 00 08 of an idx file, found 50 4e 47 21"),
-        (&[0x1f, 0x8b, 8, 0], "expected an uncompressed idx file, found gzip; run gunzip on it first"),
-        (&[0, 0, 13, 1, 0, 0], "expected elements of type 0x08 (u8), found 0x0d"),
-        (&[0, 0, 8, 3, 0, 0], "expected a header of 16 bytes for 3 dims, found 6 bytes"),
-        (&good[..15], "expected 16 bytes (12 of header, then sizes [2, 2]), found 15"),
-        (&long, "expected 16 bytes (12 of header, then sizes [2, 2]), found 17"),
+        (&[], "byte 0: expected at least 4 bytes of an idx file, found 0"),
+        (&[0, 0, 8], "byte 3: expected at least 4 bytes of an idx file, found 3"),
+        (b"PNG!", "byte 0: expected the magic 00 00 08 of an idx file, found 50 4e 47 21"),
+        (
+            &[0x1f, 0x8b, 8, 0],
+            "byte 0: expected an uncompressed idx file, found gzip; run gunzip on it first, or build with the feature `gzip`",
+        ),
+        (&[0, 0, 13, 1, 0, 0], "byte 2: expected elements of type 0x08 (u8), found 0x0d"),
+        (&[0, 0, 8, 3, 0, 0], "byte 6: expected a header of 16 bytes for 3 dims, found 6 bytes"),
+        (&good[..15], "byte 15: expected 16 bytes (12 of header, then sizes [2, 2]), found 15"),
+        (&long, "byte 16: expected 16 bytes (12 of header, then sizes [2, 2]), found 17"),
         (
             &file(&[u32::MAX; 3], &[]),
-            "expected sizes that multiply to less than 2^63, found [4294967295, 4294967295, 4294967295]",
+            "byte 4: expected sizes that multiply to less than 2^63, found [4294967295, 4294967295, 4294967295]",
         ),
         (
             &file(&[0, u32::MAX, u32::MAX, u32::MAX], &[]),
-            "expected sizes that multiply to less than 2^63, found [0, 4294967295, 4294967295, 4294967295]",
+            "byte 4: expected sizes that multiply to less than 2^63, found [0, 4294967295, 4294967295, 4294967295]",
         ),
     ];
     for (bytes, expected) in cases {
@@ -83,7 +86,7 @@ fn a_huge_length_field_costs_no_memory() {
     let reason = idx::parse(&file(&[1 << 31, 1 << 31], &[0])).unwrap_err();
     assert_eq!(
         reason,
-        "expected 4611686018427387916 bytes (12 of header, then sizes [2147483648, 2147483648]), found 13"
+        "byte 13: expected 4611686018427387916 bytes (12 of header, then sizes [2147483648, 2147483648]), found 13"
     );
 }
 
@@ -94,7 +97,7 @@ fn errors_name_the_file() {
     let said = idx::read(&path).unwrap_err().to_string();
     assert_eq!(
         said,
-        format!("{}: expected 11 bytes (8 of header, then sizes [3]), found 10", path.display())
+        format!("{}: byte 10: expected 11 bytes (8 of header, then sizes [3]), found 10", path.display())
     );
     let missing = directory.0.join("missing");
     assert!(idx::read(&missing).unwrap_err().to_string().starts_with(&missing.display().to_string()));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
-fn ten_thousand_tiny_epochs_half_of_them_dropped_early_leave_nothing_behind() {
+fn ten_thousand_epochs_dropped_early_and_as_many_read_to_their_end_leave_nothing_behind() {
     let made = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&made);
     let dataset = from_fn(4, move |i| {
@@ -16,14 +16,17 @@ fn ten_thousand_tiny_epochs_half_of_them_dropped_early_leave_nothing_behind() {
         Ok(i)
     });
     let loader = DataLoader::new(dataset).num_workers(2).generator(Generator::new(0));
-    for epoch in 0..10_000 {
+    for epoch in 0..20_000 {
         let mut batches = loader.iter();
         if epoch % 2 == 0 {
             assert_eq!(batches.by_ref().filter(Result::is_ok).count(), 4);
+        } else {
+            // Dropped before the first batch, and behind the first, second and third one.
+            batches.take(epoch / 2 % 4).for_each(drop);
         }
     }
     drop(loader);
-    assert!(made.load(Ordering::Relaxed) >= 20_000);
+    assert!(made.load(Ordering::Relaxed) >= 40_000);
     // Only this handle is left: the data set, and with it every epoch and every worker that held it, is gone.
     assert_eq!(Arc::strong_count(&made), 1);
 

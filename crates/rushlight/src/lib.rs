@@ -41,6 +41,10 @@ pub use rushlight_array as array;
 pub use rushlight_autograd as autograd;
 /// Data sets and loaders: `torch.utils.data`.
 pub use rushlight_data as data;
+/// Data sets that others made: `torchvision.datasets` and `torchaudio.datasets`.
+pub use rushlight_data::datasets;
+/// What is done to each image: `torchvision.transforms`.
+pub use rushlight_data::transforms;
 /// Modules, layers and losses: `torch.nn`.
 pub mod nn {
     pub use rushlight_nn::*;

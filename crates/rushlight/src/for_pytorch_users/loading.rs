@@ -118,6 +118,34 @@
 //! assert_eq!(loader.iter().count(), 2);
 //! ```
 //!
+//! # Images and transforms
+//!
+//! ```python
+//! transform = Compose([RandomCrop(32, padding=4), ToTensor(), Normalize((0.5,) * 3, (0.25,) * 3)])
+//! train_ds = torchvision.datasets.CIFAR10("data", train=True, transform=transform)
+//! ```
+//!
+//! ```
+//! use rushlight::data::{ImageDataset, InMemoryImages};
+//! use rushlight::prelude::*;
+//! use rushlight::transforms::{Normalize, RandomCrop, ToTensor};
+//!
+//! // datasets::CIFAR10::new("data", Split::Train)? has images of this form.
+//! let images = InMemoryImages::new([3, 32, 32], vec![128; 4 * 3072], vec![0, 1, 2, 3]);
+//! let transform = (RandomCrop::new(32).padding(4), ToTensor::new(), Normalize::new([0.5; 3], [0.25; 3]));
+//! let loader = DataLoader::new(images.transform(transform)).batch_size(4);
+//! let (x, y) = loader.iter().next().unwrap()?;
+//! assert_eq!((x.shape().to_vec(), y.to_vec::<i64>()), (vec![4, 3, 32, 32], vec![0, 1, 2, 3]));
+//! # Ok::<(), rushlight::Error>(())
+//! ```
+//!
+//! A random transform draws from a stream of the epoch and the sample: the number of workers changes no augmentation.
+//!
+//! # Going on in the middle of an epoch
+//!
+//! `loader.state_dict()` and `load_state_dict` are those of torchdata's `StatefulDataLoader`: a fresh loader gives the
+//! batches that were not read, bit for bit.
+//!
 //! # Data that is there
 //!
 //! ```python
@@ -133,4 +161,6 @@
 //! assert_eq!(digits.images().shape(), [1797, 8, 8]);
 //! ```
 //!
-//! [`Mnist::open`](crate::data::Mnist::open) reads the four files of MNIST from a folder; nothing is downloaded.
+//! [`datasets::MNIST`](crate::datasets::MNIST) reads the images of one part; [`Mnist::open`](crate::data::Mnist::open) all four
+//! files as tensors. [`DataRoot`](crate::datasets::DataRoot) says where files come from: a folder, or with the feature
+//! `download` a cache that is filled from the mirrors.
