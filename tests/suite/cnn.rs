@@ -45,7 +45,7 @@ fn the_lectures_cnn_starts_and_learns_as_pytorchs() {
     manual_seed(TorchSeed(1234));
     let model = CNN::new();
     assert_eq!(model.num_parameters(), r["value"]["params"]);
-    let same = |r: &Value, kind: &str, name: &str, tensor: &Tensor| {
+    let same = |r: &serde_json::Value, kind: &str, name: &str, tensor: &Tensor| {
         check(r, tensor, &serde_json::json!({ "tensor": format!("cnn.{kind}.{name}") }));
     };
     let exact = serde_json::json!({ "id": "cnn.init", "tol": {} });

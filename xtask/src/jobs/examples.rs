@@ -13,6 +13,9 @@ const RUNS: &[(&str, &[&str])] = &[
     ("autograd", &[""]),
     ("toy_classifier", &["", "--keep-last"]),
     ("digits", &["--quick"]),
+    // Their data are not in the repository.
+    ("mnist_mlp", &[]),
+    ("mnist_cnn", &[]),
     ("workloads", &["--quick --only W1,W4,W5,W6"]),
 ];
 

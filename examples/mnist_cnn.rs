@@ -1,0 +1,106 @@
+//! A lecture's convolutional network on MNIST: two convolutions, plain SGD, losses and accuracies by epoch.
+//!
+//! `cargo run --release --example mnist_cnn -- --data FOLDER`
+
+mod common;
+
+use common::Options;
+use rushlight::Result;
+use rushlight::data::ImageDataset;
+use rushlight::data::datasets::{MNIST, Split};
+use rushlight::data::transforms::ToTensor;
+use rushlight::nn::{Conv2d, CrossEntropyLoss, MaxPool2d};
+use rushlight::optim::Optimizer;
+use rushlight::prelude::*;
+
+const HELP: &str =
+    "Trains two convolutional layers and a linear one on MNIST and tests them after each epoch.
+
+Usage: cargo run --release --example mnist_cnn [-- OPTIONS]
+
+  --optimizer NAME  sgd (default) or adam
+  --lr X            learning rate (default 0.001)
+  --batch-size N    images of a batch (default 64)
+  --workers N       worker threads of the loader (default 0); they change no number";
+
+#[allow(clippy::upper_case_acronyms, reason = "the name as PyTorch's texts have it")]
+struct CNN {
+    conv1: Sequential,
+    conv2: Sequential,
+    fc: Linear,
+    act: ReLU,
+}
+fields!(CNN { conv1, conv2, fc, act });
+
+impl CNN {
+    fn new() -> Self {
+        CNN {
+            conv1: sequential![Conv2d::new(1, 10, 5), ReLU, MaxPool2d::new(2)],
+            conv2: sequential![Conv2d::new(10, 20, 5), ReLU, MaxPool2d::new(2)],
+            fc: Linear::new(320, 10),
+            act: ReLU,
+        }
+    }
+}
+
+impl Module for CNN {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = self.conv2.forward(&self.conv1.forward(x));
+        self.fc.forward(&x.flatten(1, -1))
+    }
+}
+
+fn run() -> Result<()> {
+    let options = Options::parse(HELP, 1234, 10, &["--optimizer", "--lr", "--batch-size", "--workers"]);
+    let (lr, batch_size, workers) =
+        (options.own("--lr", 0.001), options.own("--batch-size", 64), options.own("--workers", 0));
+    manual_seed(options.seed);
+
+    let transform = ToTensor::new();
+    let train_data = MNIST::new(options.root(), Split::Train)?.transform(transform.clone());
+    let test_data = MNIST::new(options.root(), Split::Test)?.transform(transform);
+    let train_loader = DataLoader::new(train_data).batch_size(batch_size).shuffle(true).num_workers(workers);
+    let test_loader = DataLoader::new(test_data).batch_size(1000).num_workers(workers);
+
+    let model = CNN::new();
+    model.to(&options.device);
+    println!("{model}");
+    let criterion = CrossEntropyLoss::new();
+    let mut optimizer: Box<dyn Optimizer> = match options.own("--optimizer", "sgd".to_owned()).as_str() {
+        "adam" => Box::new(Adam::new(model.parameters(), lr)),
+        _ => Box::new(SGD::new(model.parameters(), lr)),
+    };
+
+    let (epochs, most) = if options.quick { (1, 50) } else { (options.epochs, usize::MAX) };
+    let mut accuracy = 0.0;
+    for epoch in 1..=epochs {
+        model.train();
+        let bar = common::progress_bar(train_loader.len().min(most));
+        let (mut sum, mut count) = (0.0, 0);
+        for batch in train_loader.iter().take(most) {
+            let (images, labels) = batch?;
+            let (images, labels) = (images.to(&options.device), labels.to(&options.device));
+            optimizer.zero_grad();
+            let loss = criterion.forward(&model.forward(&images), &labels);
+            loss.backward();
+            optimizer.step();
+            sum += loss.item() * labels.len() as f64;
+            count += labels.len();
+            bar.inc(1);
+            bar.set_message(format!("epoch {epoch}/{epochs}, loss {:.4}", sum / count as f64));
+        }
+        bar.finish_and_clear();
+        let (loss, right) = common::test(&model, test_loader.iter(), &options.device)?;
+        accuracy = right;
+        println!(
+            "epoch {epoch:>2}  train loss {:.4}  test loss {loss:.4}  test accuracy {right:.4}",
+            sum / count as f64
+        );
+    }
+    println!("Test accuracy: {accuracy:.4}");
+    Ok(())
+}
+
+fn main() {
+    common::main(run);
+}
