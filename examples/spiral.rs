@@ -54,7 +54,7 @@ fn train(model: &Sequential, x: &Tensor, y: &Tensor, iterations: usize, every: u
         let mut loss = F::cross_entropy(&model.forward(x), y);
         for (name, parameter) in model.named_parameters() {
             if name.ends_with("weight") {
-                loss = loss + (&parameter * &parameter).sum() * (0.5 * REG);
+                loss += (&parameter * &parameter).sum() * (0.5 * REG);
             }
         }
         if i % every == 0 {
