@@ -1,11 +1,14 @@
 //! Standard workloads with timings as JSON lines, to stand beside the same programs written for other
-//! libraries: W1 (a toy network: overhead), W2 (an MLP on MNIST), W4 (the spiral, full batch), W5 (matrix
-//! products), W6 (pointwise operations, reductions, a transpose), W7 (the data loader).
+//! libraries: W1 (a toy network: overhead), W2 (an MLP on MNIST), W3 (a CNN on MNIST), W4 (the spiral, full
+//! batch), W5 (matrix products), W6 (pointwise operations, reductions, a transpose), W7 (the data loader), W8 (a
+//! small GPT).
 //!
 //! `cargo run --release --example workloads -- --only W1,W4 --threads 1`
 
 #[path = "workloads/gemm.rs"]
 mod gemm;
+#[path = "workloads/gpt.rs"]
+mod gpt;
 #[path = "workloads/loader.rs"]
 mod loader;
 #[path = "workloads/pointwise.rs"]
@@ -13,6 +16,8 @@ mod pointwise;
 
 use rushlight::array::{Array, random::Generator};
 use rushlight::data::idx;
+use rushlight::nn::{Conv2d, Flatten, MaxPool2d};
+use rushlight::optim::Optimizer;
 use rushlight::prelude::*;
 use rushlight::{Result, set_num_threads};
 use std::hint::black_box;
@@ -24,14 +29,14 @@ const HELP: &str = "Standard workloads; prints one JSON line for each figure.
 
 Usage: cargo run --release --example workloads [-- OPTIONS]
 
-  --only W1[,W5]     only these of W1, W2, W4, W5, W6, W7 (default: all; W2 and W7 need --data)
+  --only W1[,W5]     only these of W1 to W8 (default: all; W2, W3 and W7 need --data)
   --threads N        threads of large operations (default 2)
   --data DIR         folder with MNIST's four uncompressed idx files (default: mnist)
   --peer NAME        the name in the lines (default rushlight)
   --startup W1       one training step and the process's figures since BENCH_T0 (ns since the epoch)
   --quick            a hundredth of the work, to see that it runs";
 
-const WORKLOADS: [&str; 6] = ["W1", "W2", "W4", "W5", "W6", "W7"];
+const WORKLOADS: [&str; 8] = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8"];
 
 struct Args {
     only: Vec<String>,
@@ -153,20 +158,25 @@ fn toy(args: &Args) {
     });
 }
 
-/// Images as rows of floats from -1 to 1, and labels.
+/// Images as rows of floats from 0 to 1, and labels.
 fn mnist(folder: &Path, images: &str, labels: &str) -> Result<(Tensor, Tensor)> {
     let x = idx::read(folder.join(images))?;
-    let x = x.reshape([-1, 784]).to(DType::F32) / 255.0;
     let y = idx::read(folder.join(labels))?.to(DType::I64);
-    Ok(((x - 0.5) / 0.5, y))
+    Ok((x.reshape([-1, 784]).to(DType::F32) / 255.0, y))
 }
 
-/// W2: 784-128-64-10 on MNIST, batch 64, Adam 3e-4, one epoch; the gather by index is part of it.
-fn mnist_mlp(args: &Args) -> Result<()> {
-    let (x, y) = mnist(&args.data, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
-    let (x_test, y_test) = mnist(&args.data, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
-    let model = mlp([784, 128, 64, 10]);
-    let mut optimizer = Adam::new(model.parameters(), 3e-4);
+/// Images and labels to learn from, and those to be tested with; `form` makes the images what the model takes.
+type Data = [(Tensor, Tensor); 2];
+
+fn both(folder: &Path, form: impl Fn(Tensor) -> Tensor) -> Result<Data> {
+    let train = mnist(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
+    let test = mnist(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
+    Ok([train, test].map(|(x, y)| (form(x), y)))
+}
+
+/// One epoch in batches of 64; the gather by index is part of it. Then the test.
+fn epoch(args: &Args, workload: &str, model: &Sequential, optimizer: &mut impl Optimizer, data: &Data) {
+    let [(x, y), (x_test, y_test)] = data;
     let count = args.times(x.len());
     let start = Instant::now();
     let order = Array::randperm(x.len(), &Generator::new(42)).narrow(0, 0, count);
@@ -178,12 +188,47 @@ fn mnist_mlp(args: &Args) -> Result<()> {
         loss.backward();
         optimizer.step();
     }
-    args.print("W2", "train_samples_per_s", count as f64 / start.elapsed().as_secs_f64());
+    args.print(workload, "train_samples_per_s", count as f64 / start.elapsed().as_secs_f64());
     let correct = no_grad(|| {
         let parts = x_test.split(1000, 0).into_iter().zip(y_test.split(1000, 0));
         parts.map(|(x, y)| model.forward(&x).argmax_dim(1, false).eq(&y).sum().item()).sum::<f64>()
     });
-    args.print("W2", "test_accuracy", correct / x_test.len() as f64);
+    args.print(workload, "test_accuracy", correct / x_test.len() as f64);
+}
+
+/// W2: 784-128-64-10 on MNIST, Adam 3e-4.
+fn mnist_mlp(args: &Args) -> Result<()> {
+    let data = both(&args.data, |x| (x - 0.5) / 0.5)?;
+    let model = mlp([784, 128, 64, 10]);
+    let mut optimizer = Adam::new(model.parameters(), 3e-4);
+    epoch(args, "W2", &model, &mut optimizer, &data);
+    Ok(())
+}
+
+/// W3: the lecture's two convolutions on MNIST, SGD 0.001, and inference in batches of 1000.
+fn mnist_cnn(args: &Args) -> Result<()> {
+    let data = both(&args.data, |x| x.reshape([-1, 1, 28, 28]))?;
+    let model = sequential![
+        Conv2d::new(1, 10, 5),
+        ReLU,
+        MaxPool2d::new(2),
+        Conv2d::new(10, 20, 5),
+        ReLU,
+        MaxPool2d::new(2),
+        Flatten::default(),
+        Linear::new(320, 10),
+    ];
+    let mut optimizer = SGD::new(model.parameters(), 0.001);
+    epoch(args, "W3", &model, &mut optimizer, &data);
+    let batches = data[1].0.split(1000, 0);
+    no_grad(|| {
+        drop(model.forward(&batches[0]));
+        let start = Instant::now();
+        for _ in 0..3 {
+            batches.iter().for_each(|x| drop(black_box(model.forward(x))));
+        }
+        args.print("W3", "infer_samples_per_s_b1000", 30_000.0 / start.elapsed().as_secs_f64());
+    });
     Ok(())
 }
 
@@ -265,6 +310,9 @@ fn run(args: &Args) -> std::result::Result<(), String> {
     if args.wants("W2") {
         mnist_mlp(args).map_err(|e| format!("W2: {e}\n(--data names the folder with MNIST's idx files)"))?;
     }
+    if args.wants("W3") {
+        mnist_cnn(args).map_err(|e| format!("W3: {e}\n(--data names the folder with MNIST's idx files)"))?;
+    }
     if args.wants("W4") {
         full_batch(args);
     }
@@ -276,6 +324,9 @@ fn run(args: &Args) -> std::result::Result<(), String> {
     }
     if args.wants("W7") {
         loader::run(args).map_err(|e| format!("W7: {e}"))?;
+    }
+    if args.wants("W8") {
+        gpt::run(args);
     }
     Ok(())
 }

@@ -2,9 +2,10 @@
 //!
 //! `cargo xtask conformance [DIR]` runs a folder of cases, or the archive that the repository carries; with a file,
 //! trajectories of optimizers and schedules ([`optim`]).
-//! [`reference`] writes the page of all operations from the same table.
+//! [`mod@reference`] writes the page of all operations from the same table.
 
 pub mod args;
+pub mod cli;
 pub mod compare;
 pub mod golden;
 pub mod ops;

@@ -16,7 +16,7 @@ const RUNS: &[(&str, &[&str])] = &[
     // Their data are not in the repository.
     ("mnist_mlp", &[]),
     ("mnist_cnn", &[]),
-    ("workloads", &["--quick --only W1,W4,W5,W6"]),
+    ("workloads", &["--quick --only W1,W4,W5,W6,W8"]),
 ];
 
 /// Builds all examples, then runs each.
