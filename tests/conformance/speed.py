@@ -24,6 +24,8 @@ TIME, LEAST = 0.15, 3
 
 # (operation, note or None): what bounds it.
 EXCEPTIONS = {
+    ("addr", None): "The outer product is a pass of its own, in rows of some hundred elements, before the addition.",
+    ("igammac", None): "Series and continued fraction are summed in f64, one element at a time.",
     ("erfinv", None): "Newton's step behind the polynomials, which is what keeps the last places right, bounds it.",
     ("half", None): "The conversion is that of the crate half, eight elements at a time.",
     ("nn.functional.conv2d", "depthwise, 3x3"): "Each channel is a product of one row of 9 with its patches, too small "

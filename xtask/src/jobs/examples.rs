@@ -61,7 +61,7 @@ fn runs(name: &str) -> Vec<String> {
 
 fn command(run: &str) -> String {
     let (name, words) = run.split_once(' ').unwrap_or((run, ""));
-    format!("cargo run --quiet --release -p rushlight --example {name} -- {words}")
+    format!("cargo run --quiet -p rushlight --example {name} -- {words}")
 }
 
 fn run_one(step: &Step, log: &mut Log) -> Result<(), String> {
