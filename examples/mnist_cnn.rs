@@ -5,13 +5,13 @@
 mod common;
 
 use common::Options;
-use rushlight::Result;
 use rushlight::data::ImageDataset;
 use rushlight::data::datasets::{MNIST, Split};
 use rushlight::data::transforms::ToTensor;
 use rushlight::nn::{Conv2d, CrossEntropyLoss, MaxPool2d};
 use rushlight::optim::Optimizer;
 use rushlight::prelude::*;
+use rushlight::{Error, Result};
 
 const HELP: &str =
     "Trains two convolutional layers and a linear one on MNIST and tests them after each epoch.
@@ -67,7 +67,8 @@ fn run() -> Result<()> {
     let criterion = CrossEntropyLoss::new();
     let mut optimizer: Box<dyn Optimizer> = match options.own("--optimizer", "sgd".to_owned()).as_str() {
         "adam" => Box::new(Adam::new(model.parameters(), lr)),
-        _ => Box::new(SGD::new(model.parameters(), lr)),
+        "sgd" => Box::new(SGD::new(model.parameters(), lr)),
+        other => return Err(Error::invalid("--optimizer", format!("'{other}' is neither sgd nor adam"))),
     };
 
     let (epochs, most) = if options.quick { (1, 50) } else { (options.epochs, usize::MAX) };

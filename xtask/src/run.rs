@@ -207,22 +207,23 @@ fn parent_of(pid: u32) -> Option<u32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The test harness's failures if the log has any, else its last lines.
+/// The test harness's failures if the log has any, else its last lines; first what ended a program otherwise.
 fn excerpt(log: &str) -> Vec<&str> {
-    let mut failures = Vec::new();
-    let mut inside = false;
+    let mut lines: Vec<&str> = log.lines().filter(|line| line.contains("(signal: ")).collect();
+    let (mut failures, mut inside) = (Vec::new(), false);
     for line in log.lines() {
         inside = (inside || line == "failures:") && !line.starts_with("test result:");
         if inside {
             failures.push(line);
         }
     }
-    if !failures.is_empty() {
-        failures.truncate(FAILURES);
-        return failures;
+    if failures.is_empty() {
+        let all: Vec<&str> = log.lines().collect();
+        lines.extend(&all[all.len().saturating_sub(TAIL)..]);
+    } else {
+        lines.extend(failures.iter().take(FAILURES));
     }
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].to_vec()
+    lines
 }
 
 #[cfg(test)]
@@ -270,6 +271,8 @@ mod tests {
     fn excerpt_prefers_failed_tests_to_the_last_lines() {
         let log = "running 1 test\nfailures:\n---- a stdout ----\nboom\ntest result: FAILED.\nmore\n";
         assert_eq!(excerpt(log), ["failures:", "---- a stdout ----", "boom"]);
+        let killed = "  process didn't exit successfully: `x` (signal: 9, SIGKILL: kill)";
+        assert_eq!(excerpt(&format!("{killed}\n{log}"))[..2], [killed, "failures:"]);
         let long: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(excerpt(&long).len(), TAIL);
         assert_eq!(excerpt(&long).last(), Some(&"99"));

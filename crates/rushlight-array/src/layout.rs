@@ -247,10 +247,13 @@ impl Layout {
         }
         let mut layout = self.clone();
         layout.shape.dims_mut()[axis] = len;
+        // Without elements a stride may be anything: see `contiguous`.
         if len > 1 {
-            layout.strides[axis] *= step as isize;
+            layout.strides[axis] = self.strides[axis].wrapping_mul(step as isize);
         }
-        layout.offset = (layout.offset as isize + start as isize * self.strides[axis]) as usize;
+        if !self.shape.contains(&0) {
+            layout.offset = (layout.offset as isize + start as isize * self.strides[axis]) as usize;
+        }
         layout
     }
 

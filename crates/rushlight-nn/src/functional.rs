@@ -42,6 +42,4 @@ pub use rushlight_autograd::ops::{
     triplet_margin_with_distance_loss, triplet_margin_with_distance_loss_with, unfold, unfold_with,
 };
 
-// Windows and normalisation.
-
 pub use activation::*;

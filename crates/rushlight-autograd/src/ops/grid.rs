@@ -113,7 +113,7 @@ pub fn combinations(x: &Tensor) -> Tensor {
 /// likes: `[number of ways, r]`, and `[0]` where `r` is 0.
 ///
 /// # Panics
-/// If the tensor has not exactly one dim, or the ways cannot be counted.
+/// If the tensor has not exactly one dim, or the ways cannot be counted or listed.
 #[track_caller]
 pub fn combinations_with(x: &Tensor, r: usize, with_replacement: bool) -> Tensor {
     if x.dim() != 1 {
@@ -127,7 +127,8 @@ pub fn combinations_with(x: &Tensor, r: usize, with_replacement: bool) -> Tensor
     let Some(numbers) = numbers.filter(|&numbers| numbers <= isize::MAX as usize / 8) else {
         fail!("combinations: {r} of {n} values can be taken in more ways than can be counted")
     };
-    let mut index: Vec<i64> = Vec::with_capacity(numbers);
+    let mut index = room("combinations", numbers);
+    room("combinations", r);
     if numbers > 0 {
         list_ways(n, r, with_replacement, &mut index);
     }
@@ -174,7 +175,7 @@ fn list_ways(n: usize, r: usize, with_replacement: bool, out: &mut Vec<i64>) {
 /// ```
 ///
 /// # Panics
-/// If the places cannot be counted.
+/// If the places cannot be counted or listed.
 #[track_caller]
 pub fn tril_indices(row: usize, col: usize) -> Tensor {
     tril_indices_with(row, col, 0)
@@ -183,18 +184,17 @@ pub fn tril_indices(row: usize, col: usize) -> Tensor {
 /// As [`tril_indices`], up to the diagonal so many places above the main one, or below it if negative.
 ///
 /// # Panics
-/// If the places cannot be counted.
+/// If the places cannot be counted or listed.
 #[track_caller]
 pub fn tril_indices_with(row: usize, col: usize, offset: isize) -> Tensor {
-    // Of row i the columns before i + offset + 1.
-    triangle("tril_indices", row, col, |i| 0..after(i, offset).saturating_add(1).clamp(0, col as i128) as i64)
+    triangle("tril_indices", row, col, offset as i128 + 1, true)
 }
 
 /// The rows and columns of the places of an upper triangle, from the main diagonal: `[2, number of places]`, `i64`, on
 /// the CPU; another integer dtype is made by `to`.
 ///
 /// # Panics
-/// If the places cannot be counted.
+/// If the places cannot be counted or listed.
 #[track_caller]
 pub fn triu_indices(row: usize, col: usize) -> Tensor {
     triu_indices_with(row, col, 0)
@@ -203,34 +203,47 @@ pub fn triu_indices(row: usize, col: usize) -> Tensor {
 /// As [`triu_indices`], from the diagonal so many places above the main one, or below it if negative.
 ///
 /// # Panics
-/// If the places cannot be counted.
+/// If the places cannot be counted or listed.
 #[track_caller]
 pub fn triu_indices_with(row: usize, col: usize, offset: isize) -> Tensor {
-    triangle("triu_indices", row, col, |i| after(i, offset).clamp(0, col as i128) as i64..col as i64)
+    triangle("triu_indices", row, col, offset as i128, false)
 }
 
-fn after(row: usize, offset: isize) -> i128 {
-    row as i128 + offset as i128
-}
-
+/// The places left of a border, or from it on: in row `i` it stands before column `i + border`.
 #[track_caller]
-fn triangle(
-    call: &str,
-    rows: usize,
-    columns: usize,
-    range: impl Fn(usize) -> std::ops::Range<i64>,
-) -> Tensor {
-    if rows.checked_mul(columns).is_none_or(|places| places > isize::MAX as usize / 16) {
-        fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted");
+fn triangle(call: &str, rows: usize, columns: usize, border: i128, left: bool) -> Tensor {
+    let (all_rows, all) = (rows as i128, columns as i128);
+    // The rows whose border is inside; those above have nothing left of it, those below all.
+    let first = (-border).clamp(0, all_rows);
+    let last = (all - border).clamp(first, all_rows);
+    let inside = (last - first) * (first + last - 1 + 2 * border) / 2;
+    // The sizes and half of the border are below 2^64, so that no product above or here is 2^127 or more.
+    let before = inside + (all_rows - last) * all;
+    let count = if left { before } else { all_rows * all - before };
+    let Some(count) = usize::try_from(count).ok().filter(|&count| count <= isize::MAX as usize / 16) else {
+        fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted")
+    };
+    let mut values = room(call, 2 * count);
+    let mut second = room(call, count);
+    let some = if left { first..all_rows } else { 0..last };
+    for i in if count == 0 { 0..0 } else { some } {
+        let at = (i + border).clamp(0, all) as i64;
+        let columns = if left { 0..at } else { at..all as i64 };
+        values.extend(columns.clone().map(|_| i as i64));
+        second.extend(columns);
     }
-    if columns == 0 {
-        return Array::from_vec(Vec::<i64>::new(), [2, 0]).into();
-    }
-    let places = |i: usize| range(i).map(move |j| (i as i64, j));
-    let (mut values, mut last): (Vec<i64>, Vec<i64>) = (0..rows).flat_map(places).unzip();
-    let count = values.len();
-    values.append(&mut last);
+    values.append(&mut second);
     Array::from_vec(values, Shape::from([2, count])).into()
+}
+
+/// An empty list with room for so many indices.
+#[track_caller]
+fn room(call: &str, count: usize) -> Vec<i64> {
+    let mut list = Vec::new();
+    if list.try_reserve_exact(count).is_err() {
+        fail!("{call}: {count} indices do not fit into memory");
+    }
+    list
 }
 
 /// Lists of numbers.

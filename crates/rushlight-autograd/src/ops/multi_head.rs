@@ -105,6 +105,12 @@ pub fn multi_head_attention_forward(
             "{MULTI}: the query has {features} features, not {embed_dim_to_check} in {num_heads} heads of equal size"
         );
     }
+    if out_proj_weight.dim() != 2 {
+        fail!(
+            "{MULTI}: out_proj_weight has shape {:?}; expected [outputs, {features}]",
+            out_proj_weight.shape()
+        );
+    }
     let padding = options.key_padding_mask.map(|mask| {
         let mask = added(mask, query.dtype());
         if batched { mask } else { mask.unsqueeze(0) }
@@ -281,6 +287,11 @@ fn projected(
         else {
             fail!("{MULTI}: use_separate_proj_weight needs q_proj_weight, k_proj_weight and v_proj_weight");
         };
+        for (name, weight) in [("q_proj_weight", q), ("k_proj_weight", k), ("v_proj_weight", v)] {
+            if weight.dim() != 2 || weight.shape()[0] != features {
+                fail!("{MULTI}: {name} has shape {:?}; expected [{features}, inputs]", weight.shape());
+            }
+        }
         [q.clone(), k.clone(), v.clone()]
     } else {
         let Some(weight) = options.in_proj_weight else {

@@ -8,6 +8,9 @@ use crate::cpu::simd::vectorized;
 /// Rounds over all pairs of columns until the iteration counts as stuck; it needs about ten.
 const ROUNDS: usize = 60;
 
+/// A column below this length counts as zero: squares of shorter ones are rounded to nothing. All elements are at most 1.
+const NOTHING: f64 = 1e-140;
+
 /// Appends `U`, the singular values, descending, and `V^T` of an `[m, n]` matrix. `None` if elements are not finite.
 pub(super) fn svd(a: &[f64], m: usize, n: usize, full: bool, out: [&mut Vec<f64>; 3]) -> Option<()> {
     let [u, s, vt] = out;
@@ -46,8 +49,8 @@ fn of_tall(
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| lengths[j].total_cmp(&lengths[i]));
     let left = order.iter().map(|&j| {
-        // Squares of shorter ones may have been rounded to nothing: any direction will do.
-        (lengths[j] > 1e-140).then(|| {
+        // Of nothing any direction will do.
+        (lengths[j] > NOTHING).then(|| {
             let column = |i: usize| {
                 q[i * n..(i + 1) * n].iter().zip(&w[j]).map(|(q, w)| q * w).sum::<f64>() / lengths[j]
             };
@@ -55,7 +58,7 @@ fn of_tall(
         })
     });
     let left = left.collect();
-    let values = order.iter().map(|&j| if lengths[j] > 1e-140 { lengths[j] } else { 0.0 }).collect();
+    let values = order.iter().map(|&j| if lengths[j] > NOTHING { lengths[j] } else { 0.0 }).collect();
     Some((left, values, order.iter().map(|&j| Some(std::mem::take(&mut v[j]))).collect()))
 }
 
@@ -70,7 +73,10 @@ fn turn(w: &mut [Vec<f64>], v: &mut [Vec<f64>]) -> Option<()> {
                 let (low, high) = w.split_at_mut(q);
                 let (x, y) = (&mut low[p], &mut high[0]);
                 let [xx, xy, yy] = dots(x, y);
-                if xy.abs() <= enough * (xx * yy).sqrt() || xy == 0.0 {
+                // What is left of a column parallel to another is what rounding leaves, and parallel again: it shrinks
+                // in every round, and would not end at the smallest numbers.
+                let nothing = xx.min(yy) < NOTHING * NOTHING;
+                if nothing || xy.abs() <= enough * xx.sqrt() * yy.sqrt() {
                     continue;
                 }
                 turned = true;
@@ -147,4 +153,39 @@ fn basis(known: &[Option<Vec<f64>>], m: usize, count: usize) -> Vec<f64> {
 /// The `[n, m]` transpose of `[m, n]` rows.
 fn transposed(x: &[f64], m: usize, n: usize) -> Vec<f64> {
     (0..m * n).map(|i| x[i % m * n + i / m]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Generator;
+
+    #[test]
+    fn matrices_of_few_different_rows_have_as_many_singular_values() {
+        for (rank, m, n) in [(1, 5, 15), (1, 11, 33), (2, 19, 57), (3, 38, 57), (1, 40, 40), (2, 30, 7)] {
+            let mut rows = vec![0.0; rank * n];
+            Generator::new(7).uniform_f64(&mut rows, -2.0, 2.0);
+            let a: Vec<f64> = (0..m * n).map(|i| rows[(i / n) % rank * n + i % n]).collect();
+            let (mut u, mut s, mut v) = (Vec::new(), Vec::new(), Vec::new());
+            svd(&a, m, n, false, [&mut u, &mut s, &mut v]).expect("it converges");
+            let k = m.min(n);
+            assert!(
+                s[rank - 1] > 0.1 && s[rank..].iter().all(|&x| x < 1e-13 * s[0]),
+                "{rank} {m} {n}: {s:?}"
+            );
+            for i in 0..m * n {
+                let back: f64 = (0..k).map(|j| u[i / n * k + j] * s[j] * v[j * n + i % n]).sum();
+                assert!((back - a[i]).abs() < 1e-13, "{rank} {m} {n}: {back} {}", a[i]);
+            }
+            for (p, q) in (0..k).flat_map(|p| (0..k).map(move |q| (p, q))) {
+                let left: f64 = (0..m).map(|i| u[i * k + p] * u[i * k + q]).sum();
+                let right: f64 = (0..n).map(|i| v[p * n + i] * v[q * n + i]).sum();
+                let wanted = f64::from(u8::from(p == q));
+                assert!(
+                    (left - wanted).abs() < 1e-13 && (right - wanted).abs() < 1e-13,
+                    "{rank} {m} {n}: {p} {q}"
+                );
+            }
+        }
+    }
 }

@@ -40,7 +40,7 @@ impl Conv {
     /// The windows in blocks whose columns fit into a cache.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
         let (count, most) = (self.window.output_len(), (BLOCK / self.inner().max(1)).max(LEAST));
-        let size = count.div_ceil(count.div_ceil(most).max(1)).next_multiple_of(LEAST).min(count.max(1));
+        let size = count.div_ceil(count.div_ceil(most).max(1)).next_multiple_of(LEAST).clamp(1, count.max(1));
         (0..count).step_by(size).map(move |start| start..(start + size).min(count))
     }
 

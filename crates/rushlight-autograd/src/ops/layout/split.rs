@@ -81,6 +81,9 @@ impl Sections {
 }
 
 /// Pieces.
+/// Pieces beyond a size are empty; a list of more than these is a slip, not a wish.
+const MOST_EMPTY: usize = 1 << 16;
+
 impl Tensor {
     /// Pieces of one size along `dim`, the last may be smaller; or pieces of the given sizes.
     ///
@@ -158,6 +161,11 @@ impl Tensor {
         if chunks == 0 {
             fail!("chunk: 0 pieces along dim {dim} of shape {shape:?}; use at least 1");
         }
+        if total == 0 && chunks > MOST_EMPTY {
+            fail!(
+                "chunk: {chunks} pieces along dim {dim} of shape {shape:?}; at most {MOST_EMPTY} can be made"
+            );
+        }
         match total.div_ceil(chunks) {
             // As in PyTorch: of nothing there are as many pieces as were asked for.
             0 => self.pieces("chunk", "split_with_sizes", &vec![0; chunks], dim),
@@ -191,10 +199,9 @@ impl Tensor {
         let axis = real_axis(call, dim, &shape);
         let total = shape[axis];
         let ends: Vec<usize> = match (list, numbers) {
-            // Pieces beyond the size are empty; a list of more than these is a slip, not a wish.
-            (false, &[count]) if count as usize > total.max(1 << 16) && count > 0 => fail!(
+            (false, &[count]) if count as usize > total.max(MOST_EMPTY) && count > 0 => fail!(
                 "{call}: {count} pieces along dim {dim} of shape {shape:?}; at most {} can be made",
-                total.max(1 << 16)
+                total.max(MOST_EMPTY)
             ),
             (false, &[count]) if count > 0 => {
                 let count = count as usize;

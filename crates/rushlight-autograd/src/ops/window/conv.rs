@@ -185,6 +185,11 @@ fn check_operands<const N: usize>(
     if shape.len() != N + 1 && shape.len() != N + 2 {
         fail!("{name}: the input has shape {shape:?}; it must be [N, C, {form}] or [C, {form}]");
     }
+    if spatial::<N>(&shape).contains(&0) {
+        fail!(
+            "{name}: the input has shape {shape:?}; of its sizes only those of the batch and the channels may be 0"
+        );
+    }
     if weights.len() != N + 2 {
         let channels = if transposed { "C, O / groups" } else { "O, C / groups" };
         fail!("{name}: the weight has shape {weights:?}; it must be [{channels}] and {N} kernel sizes");
@@ -325,7 +330,7 @@ fn transposed<const N: usize>(
         }
     }
     let batch = if shape.len() > N + 1 { shape[0] } else { 1 };
-    let (window, groups) = (slide.window(large, small), options.groups);
+    let (window, groups) = (slide.window(name, large, small), options.groups);
     let conv = Conv { window, batch, groups, inputs: weights[1], outputs: weights[0] / groups };
     let mut output = shape.to_vec();
     let first = shape.len() - N - 1;

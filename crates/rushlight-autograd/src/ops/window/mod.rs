@@ -131,10 +131,21 @@ impl<const N: usize> Slide<N> {
         for i in 0..N {
             output[i] = self.places(name, i, input[i], false);
         }
-        self.window(input, output)
+        self.window(name, input, output)
     }
 
-    fn window(&self, input: [usize; N], output: [usize; N]) -> Window {
+    /// # Panics
+    /// If all places of all windows of a channel cannot be counted.
+    #[track_caller]
+    fn window(&self, name: &str, input: [usize; N], output: [usize; N]) -> Window {
+        let countable = |sizes: &[usize]| sizes.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+        let places = countable(&[self.kernel, output].concat()).filter(|&places| places as u128 <= MOST);
+        if places.is_none() || countable(&input).is_none() {
+            fail!(
+                "{name}: {output:?} windows of {:?} over {input:?} are more than can be counted",
+                self.kernel
+            );
+        }
         Window {
             input: three(input, 1),
             kernel: three(self.kernel, 1),

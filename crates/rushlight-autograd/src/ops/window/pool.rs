@@ -186,7 +186,7 @@ fn slide<const N: usize>(name: &str, x: &Tensor, slide: &Slide<N>, ceil: bool) -
     let mut result = shape.to_vec();
     result.truncate(shape.len() - N);
     result.extend(output);
-    (slide.window(input, output), Shape::from(result))
+    (slide.window(name, input, output), Shape::from(result))
 }
 
 /// The shape of a pool's input.
