@@ -56,8 +56,8 @@ fn run() -> Result<()> {
         (options.own("--lr", 0.001), options.own("--batch-size", 64), options.own("--workers", 0));
     manual_seed(options.seed);
 
-    let train_data = MNIST::new(options.root(), Split::Train)?.transform((ToTensor::new(),));
-    let test_data = MNIST::new(options.root(), Split::Test)?.transform((ToTensor::new(),));
+    let train_data = MNIST::new(options.root(), Split::Train)?.transform(ToTensor::new());
+    let test_data = MNIST::new(options.root(), Split::Test)?.transform(ToTensor::new());
     let train_loader = DataLoader::new(train_data).batch_size(batch_size).shuffle(true).num_workers(workers);
     let test_loader = DataLoader::new(test_data).batch_size(1000).num_workers(workers);
 

@@ -43,8 +43,8 @@ impl Module for Net {
 fn run() -> Result<()> {
     let options = Options::parse(HELP, 1, 5, &["--lr", "--batch-size"]);
     manual_seed(options.seed);
-    let train_data = MNIST::new(options.root(), Split::Train)?.transform((ToTensor::new(),));
-    let test_data = MNIST::new(options.root(), Split::Test)?.transform((ToTensor::new(),));
+    let train_data = MNIST::new(options.root(), Split::Train)?.transform(ToTensor::new());
+    let test_data = MNIST::new(options.root(), Split::Test)?.transform(ToTensor::new());
     let train_loader = DataLoader::new(train_data).batch_size(options.own("--batch-size", 64)).shuffle(true);
     let test_loader = DataLoader::new(test_data).batch_size(1000);
 

@@ -48,7 +48,6 @@ mod images;
 mod iterable;
 mod loader;
 mod map;
-mod mnist;
 mod pin;
 mod progress;
 mod sampler;
@@ -70,7 +69,6 @@ pub use images::{ImageDataset, InMemoryImages, TransformDataset};
 pub use iterable::{IterableBatches, IterableDataset, IterableLoader};
 pub use loader::DataLoader;
 pub use map::MapDataset;
-pub use mnist::Mnist;
 pub use pin::Pinned;
 pub use sampler::{
     BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler,

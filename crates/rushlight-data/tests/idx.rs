@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rushlight_array::DType;
-use rushlight_data::{Mnist, idx};
+use rushlight_data::idx;
 use std::path::PathBuf;
 
 /// A file of the idx form with these sizes and bytes.
@@ -107,26 +107,6 @@ fn errors_name_the_file() {
 #[test]
 fn an_endless_device_is_not_read_without_end() {
     assert!(idx::read("/dev/zero").is_err());
-}
-
-#[test]
-fn the_four_files_of_mnist_are_opened_together() {
-    let directory = Directory::new("mnist");
-    directory.write("train-images-idx3-ubyte", &file(&[2, 1, 2], &[9, 8, 7, 6]));
-    directory.write("train-labels-idx1-ubyte", &file(&[2], &[3, 4]));
-    directory.write("t10k-images-idx3-ubyte", &file(&[1, 1, 2], &[5, 4]));
-    let labels = directory.write("t10k-labels-idx1-ubyte", &file(&[1], &[2]));
-    let mnist = Mnist::open(&directory.0).unwrap();
-    assert_eq!(mnist.train_images.to_vec::<u8>(), [9, 8, 7, 6]);
-    assert_eq!(mnist.train_labels.to_vec::<i64>(), [3, 4]);
-    assert_eq!((mnist.test_images.len(), mnist.test_labels.dtype()), (1, DType::I64));
-
-    std::fs::write(&labels, file(&[2], &[2, 2])).unwrap();
-    let said = Mnist::open(&directory.0).unwrap_err().to_string();
-    assert!(said.ends_with("expected as many t10k labels as images, found 2 and 1"), "{said}");
-    std::fs::write(&labels, file(&[1, 1], &[2])).unwrap();
-    let said = Mnist::open(&directory.0).unwrap_err().to_string();
-    assert!(said.ends_with("t10k-labels-idx1-ubyte: expected 1 dims, found sizes [1, 1]"), "{said}");
 }
 
 proptest! {

@@ -199,7 +199,7 @@ fn images_of_different_shapes_are_told_of_by_name() {
             Ok(0)
         }
     }
-    let error = DataLoader::new(Growing.transform((ToTensor::new(),))).batch_size(3).iter().next().unwrap();
+    let error = DataLoader::new(Growing.transform(ToTensor::new())).batch_size(3).iter().next().unwrap();
     let said = error.unwrap_err().to_string();
     assert!(
         said.starts_with("sample 1: collate: its shape [1, 2, 3] differs from shape [1, 2, 2] of sample 0"),

@@ -139,7 +139,7 @@ sets! {
     /// Handwritten digits, 28 x 28, 60000 to learn from and 10000 to be tested with: torchvision's `MNIST`.
     ///
     /// Samples are the bytes of an image, *shape* `(1, 28, 28)`, 0 the background, and its digit.
-    /// [`Mnist`](crate::Mnist) has the same files as whole tensors.
+    /// All images at once are [`data`](InMemoryImages::data), the digits [`targets`](InMemoryImages::targets).
     ///
     /// Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database of handwritten digits*.
     ///

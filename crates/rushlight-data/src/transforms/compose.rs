@@ -59,7 +59,8 @@ where
 
 /// Several transforms, one after the other: torchvision's `Compose`.
 ///
-/// They are given as a tuple, or as a `Vec` of boxed ones where their number is known at run time only.
+/// They are given as a tuple, or as a `Vec` of boxed ones where their number is known at run time only; one alone
+/// is given as it is. Those of a `Compose` among them take its place.
 ///
 /// ```
 /// use rushlight_data::Image;
@@ -87,7 +88,7 @@ struct Table {
 impl Compose {
     /// These transforms in this order.
     pub fn new(transforms: impl IntoTransforms) -> Compose {
-        let steps = transforms.into_transforms();
+        let steps: Vec<_> = transforms.into_transforms().into_iter().flat_map(unfolded).collect();
         Compose { table: Table::of(&steps), steps }
     }
 
@@ -119,6 +120,14 @@ impl Compose {
         }
         Finish { table: None }
     }
+}
+
+/// The steps of a [`Compose`], or the one step that this is.
+fn unfolded(step: Box<dyn Transform>) -> Vec<Box<dyn Transform>> {
+    if !(&*step as &dyn Any).is::<Compose>() {
+        return vec![step];
+    }
+    (step as Box<dyn Any>).downcast::<Compose>().map_or_else(|_| Vec::new(), |compose| compose.steps)
 }
 
 impl Transform for Compose {
@@ -219,9 +228,9 @@ impl IntoTransforms for Vec<Box<dyn Transform>> {
     }
 }
 
-impl IntoTransforms for Compose {
+impl<T: Transform> IntoTransforms for T {
     fn into_transforms(self) -> Vec<Box<dyn Transform>> {
-        self.steps
+        vec![Box::new(self)]
     }
 }
 

@@ -161,6 +161,6 @@
 //! assert_eq!(digits.images().shape(), [1797, 8, 8]);
 //! ```
 //!
-//! [`datasets::MNIST`](crate::datasets::MNIST) reads the images of one part; [`Mnist::open`](crate::data::Mnist::open) all four
-//! files as tensors. [`DataRoot`](crate::datasets::DataRoot) says where files come from: a folder, or with the feature
-//! `download` a cache that is filled from the mirrors.
+//! [`datasets::MNIST`](crate::datasets::MNIST) reads the images of one part.
+//! [`DataRoot`](crate::datasets::DataRoot) says where files come from: a folder, or with the feature `download` a cache
+//! that is filled from the mirrors.
