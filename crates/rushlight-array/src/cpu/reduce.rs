@@ -177,11 +177,20 @@ fn blocks(x: &Array, axes: &[usize]) -> Option<[usize; 3]> {
         .then(|| [size(&shape[..first]), size(&shape[first..=last]), size(&shape[last + 1..])])
 }
 
+/// Where the last neighbours among the axes begin, if there are axes before them: runs and columns are folded by
+/// vectors, what lies scattered is not.
+fn last_neighbours(axes: &[usize]) -> Option<usize> {
+    (1..axes.len()).rev().find(|&i| axes[i - 1] + 1 != axes[i])
+}
+
 fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
     let mut shape = x.shape().clone();
     axes.iter().for_each(|&a| shape.dims_mut()[a] = 1);
     if x.numel() == 0 {
         return Array::build(shape, |out: &mut [T]| out.fill(F::START));
+    }
+    if let Some(at) = last_neighbours(axes).filter(|_| x.is_contiguous()) {
+        return reduce_by::<T, F>(&reduce_by::<T, F>(x, &axes[at..]), &axes[..at]);
     }
     Array::build(shape, |out: &mut [T]| match blocks(x, axes) {
         Some([1, count, 1]) if count <= PART => {
