@@ -1,6 +1,7 @@
 //! Models move between PyTorch and rushlight: by files that PyTorch wrote once, and, where Python has PyTorch, by files
 //! that both write now and the other reads (`tests/pytorch.py`; `RUSHLIGHT_PYTHON` names another Python).
 
+use crate::alone;
 use rushlight::prelude::*;
 use rushlight::serialize::{Value, checkpoint, npy, npz, pth, safetensors};
 use std::path::{Path, PathBuf};
@@ -38,11 +39,13 @@ fn check_training(run: &Value) {
 
 #[test]
 fn a_model_of_pytorch_gives_pytorchs_outputs() {
+    let _turn = alone();
     check_training(&pth::load(stored().join("training.pth")).unwrap());
 }
 
 #[test]
 fn the_texts_model_is_read_and_written_in_every_form_without_a_change() {
+    let _turn = alone();
     let folder = folder("forms");
     let model = || sequential![Linear::new(2, 30), ReLU, Linear::new(30, 20), ReLU, Linear::new(20, 2)];
     // The text's class keeps its layers in a field `layers`.
@@ -63,6 +66,7 @@ fn the_texts_model_is_read_and_written_in_every_form_without_a_change() {
 
 #[test]
 fn tied_weights_are_one_tensor_in_a_pth_file() {
+    let _turn = alone();
     let weight = ones([2, 2]);
     let state = [("a".to_owned(), weight.clone()), ("b".to_owned(), weight)];
     let back = pth::from_bytes(&pth::to_bytes(&Value::state(&state)).unwrap()).unwrap().tensors();
@@ -128,6 +132,7 @@ fn python(what: &str, folder: &Path) -> bool {
 
 #[test]
 fn pytorch_numpy_and_safetensors_read_what_rushlight_writes_and_the_reverse() {
+    let _turn = alone();
     let (theirs, ours) = (folder("theirs"), folder("ours"));
     if !python("make", &theirs) {
         println!("skipped: no Python with torch, numpy and safetensors");
