@@ -212,12 +212,15 @@ pub fn triu_indices_with(row: usize, col: usize, offset: isize) -> Tensor {
 /// The places left of a border, or from it on: in row `i` it stands before column `i + border`.
 #[track_caller]
 fn triangle(call: &str, rows: usize, columns: usize, border: i128, left: bool) -> Tensor {
+    // Indices are i64; and of sizes below 2^63 no product here reaches 2^127.
+    if rows.max(columns) > isize::MAX as usize {
+        fail!("{call}: {rows} rows and {columns} columns; at most {} can be numbered", isize::MAX);
+    }
     let (all_rows, all) = (rows as i128, columns as i128);
     // The rows whose border is inside; those above have nothing left of it, those below all.
     let first = (-border).clamp(0, all_rows);
     let last = (all - border).clamp(first, all_rows);
     let inside = (last - first) * (first + last - 1 + 2 * border) / 2;
-    // The sizes and half of the border are below 2^64, so that no product above or here is 2^127 or more.
     let before = inside + (all_rows - last) * all;
     let count = if left { before } else { all_rows * all - before };
     let Some(count) = usize::try_from(count).ok().filter(|&count| count <= isize::MAX as usize / 16) else {
@@ -333,4 +336,46 @@ fn triangle_sample(draw: &mut Draw<'_>, shape: [usize; 2], indices: impl Fn() ->
         let (rows, columns) = (index.select(0, 0), index.select(0, 1));
         x[0].detach().ravel().index_select(0, &(rows * shape[1] as i64 + columns))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn triangles_have_the_places_that_their_rule_says() {
+        let listed = |row: usize, col: usize, rule: &dyn Fn(i64) -> bool| {
+            let all = (0..row * col).map(|k| ((k / col) as i64, (k % col) as i64));
+            let (mut rows, columns): (Vec<i64>, Vec<i64>) = all.filter(|(i, j)| rule(j - i)).unzip();
+            rows.extend(columns);
+            rows
+        };
+        for (row, col, offset) in
+            (0..5).flat_map(|r| (0..5).flat_map(move |c| (-6..7).map(move |o| (r, c, o))))
+        {
+            let lower = tril_indices_with(row, col, offset).to_vec::<i64>();
+            assert_eq!(lower, listed(row, col, &|d| d <= offset as i64), "{row} {col} {offset}");
+            let upper = triu_indices_with(row, col, offset).to_vec::<i64>();
+            assert_eq!(upper, listed(row, col, &|d| d >= offset as i64), "{row} {col} {offset}");
+        }
+    }
+
+    #[test]
+    fn triangles_at_the_ends_of_numbers_are_empty_or_refused() {
+        let most = isize::MAX as usize;
+        for sizes in [[most, most], [most, 1], [1, most], [usize::MAX, 2], [2, usize::MAX]] {
+            for offset in [isize::MIN, -1, 0, 1, isize::MAX] {
+                for call in [tril_indices_with, triu_indices_with] {
+                    let result = std::panic::catch_unwind(|| call(sizes[0], sizes[1], offset));
+                    match result {
+                        Ok(places) => assert!(places.numel() <= 4, "{sizes:?} {offset}"),
+                        Err(why) => {
+                            let said = why.downcast_ref::<String>().expect("a message");
+                            assert!(said.contains("_indices: "), "{sizes:?} {offset}: {said}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
