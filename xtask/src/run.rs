@@ -221,7 +221,10 @@ fn excerpt(log: &str) -> Vec<&str> {
         let all: Vec<&str> = log.lines().collect();
         lines.extend(&all[all.len().saturating_sub(TAIL)..]);
     } else {
-        lines.extend(failures.iter().take(FAILURES));
+        // What failed stands first, why at the end: between them may lie what tests of panics print.
+        let end = failures.len().saturating_sub(FAILURES / 2).max(FAILURES / 2);
+        lines.extend(failures.iter().take(FAILURES / 2));
+        lines.extend(failures.iter().skip(end));
     }
     lines
 }
@@ -273,6 +276,10 @@ mod tests {
         assert_eq!(excerpt(log), ["failures:", "---- a stdout ----", "boom"]);
         let killed = "  process didn't exit successfully: `x` (signal: 9, SIGKILL: kill)";
         assert_eq!(excerpt(&format!("{killed}\n{log}"))[..2], [killed, "failures:"]);
+        let panics: String = (0..1000).map(|line| format!("{line}\n")).collect();
+        let panics = format!("failures:\n{panics}why\ntest result: FAILED.\n");
+        assert_eq!(excerpt(&panics).len(), FAILURES);
+        assert_eq!(excerpt(&panics).last(), Some(&"why"));
         let long: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(excerpt(&long).len(), TAIL);
         assert_eq!(excerpt(&long).last(), Some(&"99"));

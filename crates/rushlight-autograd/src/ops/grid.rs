@@ -213,8 +213,9 @@ pub fn triu_indices_with(row: usize, col: usize, offset: isize) -> Tensor {
 #[track_caller]
 fn triangle(call: &str, rows: usize, columns: usize, border: i128, left: bool) -> Tensor {
     // Indices are i64; and of sizes below 2^63 no product here reaches 2^127.
+    let uncountable = || -> ! { fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted") };
     if rows.max(columns) > isize::MAX as usize {
-        fail!("{call}: {rows} rows and {columns} columns; at most {} can be numbered", isize::MAX);
+        uncountable()
     }
     let (all_rows, all) = (rows as i128, columns as i128);
     // The rows whose border is inside; those above have nothing left of it, those below all.
@@ -224,7 +225,7 @@ fn triangle(call: &str, rows: usize, columns: usize, border: i128, left: bool) -
     let before = inside + (all_rows - last) * all;
     let count = if left { before } else { all_rows * all - before };
     let Some(count) = usize::try_from(count).ok().filter(|&count| count <= isize::MAX as usize / 16) else {
-        fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted")
+        uncountable()
     };
     let mut values = room(call, 2 * count);
     let mut second = room(call, count);
