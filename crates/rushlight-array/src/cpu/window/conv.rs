@@ -1,7 +1,7 @@
 //! Convolutions by matrix products: the windows of a few output lines become the columns of a matrix that stays in
 //! the second-level cache, never those of a whole batch.
 
-use super::columns::{add, fill};
+use super::inside::{Frame, add, fill, fill_rows, has_rows};
 use super::{divisor, for_each_unit, slice, with_number};
 use crate::array::Array;
 use crate::cpu::contiguous;
@@ -81,10 +81,12 @@ fn forward<T: Product>(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Arr
                 multiply_into(&weight, &Matrix::dense(image, inner, count), out, count, false);
             } else {
                 let mut buffer = conv.scratch::<T>(conv.inputs);
+                let mut frame = Frame::new::<T>(window, conv.inputs);
+                let (window, image) = (frame.window, frame.image(image));
                 for block in conv.blocks() {
                     let (start, n) = (block.start, block.len());
                     let columns = &mut buffer.as_mut_slice()[..inner * n];
-                    fill(window, image, conv.inputs, block, columns);
+                    fill(&window, image, conv.inputs, block, columns);
                     let columns = Matrix::dense(columns, inner, n);
                     multiply_into(&weight, &columns, &mut out[start..], count, false);
                 }
@@ -145,15 +147,16 @@ fn grad_input_as<T: Product>(conv: &Conv, grad: &Array, weight: &Array) -> Array
             if window.is_pointwise() {
                 return multiply_into(&weight, &grad, out, plane, false);
             }
-            out.fill(T::default());
             let mut buffer = conv.scratch::<T>(channels);
-            for block in conv.blocks() {
-                let n = block.len();
-                let columns = &mut buffer.as_mut_slice()[..rows * n];
-                let grad = Matrix { at: grad.at + block.start, columns: n, ..grad };
-                multiply_into(&weight, &grad, columns, n, false);
-                add(window, columns, channels, block, out);
-            }
+            Frame::new::<T>(window, channels).sum(out, |window, image| {
+                for block in conv.blocks() {
+                    let n = block.len();
+                    let columns = &mut buffer.as_mut_slice()[..rows * n];
+                    let grad = Matrix { at: grad.at + block.start, columns: n, ..grad };
+                    multiply_into(&weight, &grad, columns, n, false);
+                    add(window, columns, channels, block, image);
+                }
+            });
         });
     })
 }
@@ -203,24 +206,33 @@ fn sum_samples<T: Product>(
     channels: Range<usize>,
     out: &mut [T],
 ) {
-    let (window, count, plane) = (&conv.window, conv.window.output_len(), conv.window.input_len());
-    let (few, rows) = (conv.outputs < FEW, channels.len() * window.kernel_len());
+    let (count, plane) = (conv.window.output_len(), conv.window.input_len());
+    let (few, rows) = (conv.outputs < FEW, channels.len() * conv.window.kernel_len());
     let mut buffer = conv.scratch::<T>(channels.len());
+    let mut frame = Frame::new::<T>(&conv.window, channels.len());
+    let window = frame.window;
+    let transposed = few && !window.is_pointwise() && has_rows(&window);
     let mut adds = false;
     for sample in samples {
         let image = sample * conv.groups + group;
         let planes = &x[(image * conv.inputs + channels.start) * plane..][..channels.len() * plane];
+        let planes = frame.image(planes);
         for block in conv.blocks() {
             let (start, n) = (block.start, block.len());
-            let (data, row_stride) = if window.is_pointwise() {
-                (&planes[start..], count)
+            let dense = |data, row_stride| Matrix { data, row_stride, ..Matrix::dense(data, rows, n) };
+            // The columns, or what is theirs transposed twice: the product reads rows of its right operand in place.
+            let columns = if window.is_pointwise() {
+                dense(&planes[start..], count as isize)
             } else {
                 let columns = &mut buffer.as_mut_slice()[..rows * n];
-                fill(window, planes, channels.len(), block, columns);
-                (&*columns, n)
+                if transposed {
+                    fill_rows(&window, planes, channels.len(), block, columns);
+                    Matrix::dense(columns, n, rows).t()
+                } else {
+                    fill(&window, planes, channels.len(), block, columns);
+                    dense(columns, n as isize)
+                }
             };
-            let columns =
-                Matrix { data, at: 0, rows, columns: n, row_stride: row_stride as isize, column_stride: 1 };
             let grad = Matrix {
                 data: grad,
                 at: image * conv.outputs * count + start,

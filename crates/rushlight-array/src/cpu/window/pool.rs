@@ -80,7 +80,8 @@ impl Spans {
         let [_, height, width] = self.output();
         let flat = self.input[0] == 1 && self.axes[0].len() == 1 && self.axes[0][0].end == 1;
         let whole = flat && self.step[1..] == [1, 1] && apart(&self.axes[1]) && apart(&self.axes[2]);
-        (whole && height > 0 && width > 0).then_some([self.input[2], width])
+        let fits = height > 0 && width > 0 && self.input[2] < i32::MAX as usize;
+        (whole && fits).then_some([self.input[2], width])
     }
 
     fn divisor(&self, [d, h, w]: [&Span; 3]) -> i64 {
@@ -195,15 +196,61 @@ fn max_of_pairs<T: Pooled>([width, columns]: [usize; 2], x: &[T], values: &mut [
     for (number, (values, index)) in lines.enumerate() {
         let first = 2 * number * width;
         let (upper, lower) = (&x[first..][..2 * columns], &x[first + width..][..2 * columns]);
-        let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-        let outs = values.iter_mut().zip(index.iter_mut());
-        for (i, ((value, index), (upper, lower))) in outs.zip(pairs).enumerate() {
-            let place = (first + 2 * i) as i64;
-            (*value, *index) = (upper[0], place);
-            take_larger(value, index, upper[1], place + 1);
-            take_larger(value, index, lower[0], place + width as i64);
-            take_larger(value, index, lower[1], place + width as i64 + 1);
+        let mut pairs = Pairs {
+            upper: upper.as_chunks().0,
+            lower: lower.as_chunks().0,
+            width: width as i32,
+            place: first as i64,
+            values,
+            index,
+        };
+        pairs.take::<8>();
+        pairs.take::<4>();
+        pairs.take::<1>();
+    }
+}
+
+/// What is left of two lines and of the line of results.
+struct Pairs<'a, 'b, T> {
+    upper: &'a [[T; 2]],
+    lower: &'a [[T; 2]],
+    width: i32,
+    /// Of the first upper element.
+    place: i64,
+    values: &'b mut [T],
+    index: &'b mut [i64],
+}
+
+impl<T: Pooled> Pairs<'_, '_, T> {
+    /// Takes windows off the front, `L` at a time, as long as there are so many. Their numbers are those of 32 bits
+    /// until the end, which are as wide as most elements.
+    #[inline(always)]
+    fn take<const L: usize>(&mut self) {
+        let (upper, lower) = (self.upper.as_chunks::<L>(), self.lower.as_chunks::<L>());
+        let (values, values_rest) = std::mem::take(&mut self.values).as_chunks_mut::<L>();
+        let (index, index_rest) = std::mem::take(&mut self.index).as_chunks_mut::<L>();
+        for (((upper, lower), value), index) in upper.0.iter().zip(lower.0).zip(values).zip(index) {
+            let (mut best, mut at) = ([T::default(); L], [0; L]);
+            for i in 0..L {
+                best[i] = upper[i][0];
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], upper[i][1], 1);
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], lower[i][0], self.width);
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], lower[i][1], self.width + 1);
+            }
+            *value = best;
+            for i in 0..L {
+                index[i] = self.place + 2 * i as i64 + i64::from(at[i]);
+            }
+            self.place += 2 * L as i64;
         }
+        (self.upper, self.lower) = (upper.1, lower.1);
+        (self.values, self.index) = (values_rest, index_rest);
     }
 }
 
@@ -251,7 +298,7 @@ fn larger<T: Pooled, const S: usize>(x: &[T], at: usize, values: &mut [T], index
 
 #[inline(always)]
 #[allow(clippy::eq_op, reason = "NaN is not equal to itself")]
-fn take_larger<T: Pooled>(best: &mut T, index: &mut i64, value: T, place: i64) {
+fn take_larger<T: Pooled, I: Copy>(best: &mut T, index: &mut I, value: T, place: I) {
     let wins = value > *best || value != value;
     *best = if wins { value } else { *best };
     *index = if wins { place } else { *index };
