@@ -2,14 +2,16 @@
 //! the second-level cache, never those of a whole batch.
 
 use super::inside::{Frame, add, fill, fill_rows, has_rows};
+use super::pool::{Largest, Pooled};
 use super::{divisor, for_each_unit, slice, with_number};
 use crate::array::Array;
 use crate::cpu::contiguous;
 use crate::cpu::gemm::{Matrix, Product, multiply_into};
 use crate::cpu::memory::HostBuffer;
 use crate::cpu::simd::vectorized;
+use crate::cpu::threads::for_each_pair;
 use crate::profile::{Work, kernel};
-use crate::window::Conv;
+use crate::window::{Conv, Spans};
 use std::ops::Range;
 
 /// The most elements of a block of columns, a quarter of a second-level cache of f32; but at least [`LEAST`] columns.
@@ -67,44 +69,160 @@ pub(crate) fn conv(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>)
 }
 
 fn forward<T: Product>(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
-    let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), bias.map(slice::<T>));
-    let (window, inner, count) = (&conv.window, conv.inner(), conv.window.output_len());
-    let parts = divisor(conv.outputs, TASKS / (conv.batch * conv.groups).max(1));
-    let (rows, size) = (conv.outputs / parts, conv.inputs * window.input_len());
+    let forward = Forward::<T>::new(conv, x, weight, bias, false);
     Array::build(conv.output_shape(), |out: &mut [T]| {
-        for_each_unit(out, rows * count, inner.max(1), &|unit, out| {
-            let (image, part) = (unit / parts, unit % parts);
-            let channel = image % conv.groups * conv.outputs + part * rows;
-            let image = &x[image * size..][..size];
-            let weight = Matrix::dense(&weight[channel * inner..], rows, inner);
-            if window.is_pointwise() {
-                multiply_into(&weight, &Matrix::dense(image, inner, count), out, count, false);
-            } else {
-                let mut buffer = conv.scratch::<T>(conv.inputs);
-                let mut frame = Frame::new::<T>(window, conv.inputs);
-                let (window, image) = (frame.window, frame.image(image));
-                for block in conv.blocks() {
-                    let (start, n) = (block.start, block.len());
-                    let columns = &mut buffer.as_mut_slice()[..inner * n];
-                    fill(&window, image, conv.inputs, block, columns);
-                    let columns = Matrix::dense(columns, inner, n);
-                    multiply_into(&weight, &columns, &mut out[start..], count, false);
-                }
-            }
-            if let Some(bias) = bias {
-                add_bias(out, count, &bias[channel..][..rows]);
-            }
-        });
+        for_each_unit(out, forward.len(), forward.cost(), &|unit, out| forward.unit(unit, out));
     })
 }
 
-fn add_bias<T: Product>(out: &mut [T], count: usize, bias: &[T]) {
+/// The convolution as in [`conv`] with negative results made zero, and of those perhaps the largest of each window;
+/// their places in the planes, too, if they are wanted.
+///
+/// The numbers are those of three passes; what lies between stays in a cache, sample by sample.
+pub(crate) fn conv_relu(
+    conv: &Conv,
+    x: &Array,
+    weight: &Array,
+    bias: Option<&Array>,
+    pool: Option<&Spans>,
+    places: bool,
+) -> (Array, Option<Array>) {
+    let _span = kernel("conv_relu", || conv.work());
+    let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
+    with_number!(x, conv_relu_as(conv, &x, &weight, bias.as_ref(), pool, places))
+}
+
+fn conv_relu_as<T: Pooled>(
+    conv: &Conv,
+    x: &Array,
+    weight: &Array,
+    bias: Option<&Array>,
+    pool: Option<&Spans>,
+    places: bool,
+) -> (Array, Option<Array>) {
+    let forward = Forward::<T>::new(conv, x, weight, bias, true);
+    let Some(spans) = pool else {
+        let relu = Array::build(conv.output_shape(), |out: &mut [T]| {
+            for_each_unit(out, forward.len(), forward.cost(), &|unit, out| forward.unit(unit, out));
+        });
+        return (relu, None);
+    };
+    let largest = Largest::new(spans);
+    let shape = spans.result_shape(conv.batch * conv.groups * conv.outputs);
+    let size = forward.rows * spans.output_len();
+    let cost = (forward.cost() * forward.len()).div_ceil(size.max(1));
+    let unit = |unit: usize, values: &mut [T], index: Option<&mut [i64]>| {
+        let mut buffer = HostBuffer::scratch(T::DTYPE, forward.len());
+        let planes = buffer.as_mut_slice::<T>();
+        forward.unit(unit, planes);
+        largest.planes(planes, values, index);
+    };
+    if !places {
+        let values = Array::build(shape, |values: &mut [T]| {
+            for_each_unit(values, size, cost, &|number, values| unit(number, values, None));
+        });
+        return (values, None);
+    }
+    let mut values = None;
+    let index = Array::build(shape, |index: &mut [i64]| {
+        values = Some(Array::build(shape, |values: &mut [T]| {
+            for_each_pair(values, index, [size; 2], cost, &|number, values, index| {
+                unit(number, values, Some(index));
+            });
+        }));
+    });
+    (values.expect("it was built beside the places"), Some(index))
+}
+
+/// A convolution in units: some output channels of a group, for one sample.
+struct Forward<'a, T> {
+    conv: &'a Conv,
+    x: &'a [T],
+    weight: &'a [T],
+    bias: Option<&'a [T]>,
+    relu: bool,
+    /// How many units a group has.
+    parts: usize,
+    /// The output channels of a unit.
+    rows: usize,
+}
+
+impl<'a, T: Product> Forward<'a, T> {
+    fn new(conv: &'a Conv, x: &'a Array, weight: &'a Array, bias: Option<&'a Array>, relu: bool) -> Self {
+        let parts = divisor(conv.outputs, TASKS / (conv.batch * conv.groups).max(1));
+        let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), bias.map(slice::<T>));
+        Forward { conv, x, weight, bias, relu, parts, rows: conv.outputs / parts }
+    }
+
+    /// The elements of a unit's result.
+    fn len(&self) -> usize {
+        self.rows * self.conv.window.output_len()
+    }
+
+    /// The cost of one of them.
+    fn cost(&self) -> usize {
+        self.conv.inner().max(1)
+    }
+
+    fn unit(&self, unit: usize, out: &mut [T]) {
+        let Forward { conv, x, weight, rows, .. } = *self;
+        let (window, inner, count) = (&conv.window, conv.inner(), conv.window.output_len());
+        let size = conv.inputs * window.input_len();
+        let (image, part) = (unit / self.parts, unit % self.parts);
+        let channel = image % conv.groups * conv.outputs + part * rows;
+        let image = &x[image * size..][..size];
+        let weight = Matrix::dense(&weight[channel * inner..], rows, inner);
+        if window.is_pointwise() {
+            multiply_into(&weight, &Matrix::dense(image, inner, count), out, count, false);
+        } else {
+            let mut buffer = conv.scratch::<T>(conv.inputs);
+            let mut frame = Frame::new::<T>(window, conv.inputs);
+            let (window, image) = (frame.window, frame.image(image));
+            for block in conv.blocks() {
+                let (start, n) = (block.start, block.len());
+                let columns = &mut buffer.as_mut_slice()[..inner * n];
+                fill(&window, image, conv.inputs, block, columns);
+                let columns = Matrix::dense(columns, inner, n);
+                multiply_into(&weight, &columns, &mut out[start..], count, false);
+            }
+        }
+        let bias = self.bias.map(|bias| &bias[channel..][..rows]);
+        match (bias, self.relu) {
+            (Some(bias), false) => rows_with(
+                out,
+                count,
+                bias,
+                #[inline(always)]
+                |x, bias| T::add(x, bias),
+            ),
+            (Some(bias), true) => rows_with(
+                out,
+                count,
+                bias,
+                #[inline(always)]
+                |x, bias| T::add(x, bias).relu(),
+            ),
+            (None, true) => rows_with(
+                out,
+                rows * count,
+                &[T::default()],
+                #[inline(always)]
+                |x, _| x.relu(),
+            ),
+            (None, false) => {}
+        }
+    }
+}
+
+/// Changes each row of `count` elements by a function of its number in `bias`.
+#[inline(always)]
+fn rows_with<T: Product>(out: &mut [T], count: usize, bias: &[T], f: impl Fn(T, T) -> T) {
     vectorized(
         #[inline(always)]
         || {
-            for (row, &bias) in out.chunks_exact_mut(count).zip(bias) {
+            for (row, &bias) in out.chunks_exact_mut(count.max(1)).zip(bias) {
                 for x in row {
-                    *x = T::add(*x, bias);
+                    *x = f(*x, bias);
                 }
             }
         },
