@@ -261,7 +261,7 @@ fn lists(draw: &mut Draw<'_>, least: usize) -> Vec<Tensor> {
         .collect()
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("meshgrid", "torch.meshgrid", |draw| {
         let indexing = if draw.coin() { Indexing::Ij } else { Indexing::Xy };
         Sample::new(lists(draw, 1), move |x| {

@@ -47,7 +47,7 @@ use crate::table::OpInfo;
 use rushlight_array::fail;
 use rushlight_array::window::Window;
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     conv::CONV,
     conv_relu::ROW,
     conv::CONV1D,
