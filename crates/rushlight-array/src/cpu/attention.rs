@@ -3,7 +3,6 @@
 
 use super::gemm::{Matrix, Product, multiply_into};
 use super::memory::HostBuffer;
-use super::rows;
 use super::simd::vectorized;
 use super::softmax::with_float;
 use super::threads::for_each_slices;
@@ -236,21 +235,69 @@ fn softmax<T: Float>(x: &mut [T], width: usize, n: usize, first: Option<usize>) 
         || {
             for (i, row) in x.chunks_exact_mut(width).enumerate() {
                 let seen = first.map_or(n, |first| (first + i + 1).min(n));
-                row[seen..].fill(T::ZERO);
-                // Whole vectors: what is not seen is minus infinity meanwhile.
-                let row = &mut row[..seen.next_multiple_of(16).min(width)];
+                // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
+                let (row, rest) = row.split_at_mut(seen.next_multiple_of(LANES).min(width));
                 row[seen..].fill(T::NEG_INFINITY);
-                let max = rows::max(row);
-                for x in row.iter_mut() {
-                    *x = (*x - max).exp();
+                rest.fill(T::ZERO);
+                let (chunks, short) = row.as_chunks_mut::<LANES>();
+                let mut lanes = [T::NEG_INFINITY; LANES];
+                for chunk in &*chunks {
+                    each(&mut lanes, chunk, larger);
                 }
-                let share = T::ONE / rows::sum(row);
-                for x in row.iter_mut() {
+                let max = short.iter().fold(across(lanes, larger), |max, &x| larger(max, x));
+                let mut lanes = [T::ZERO; LANES];
+                for chunk in &mut *chunks {
+                    for x in chunk.iter_mut() {
+                        *x = (*x - max).exp();
+                    }
+                    each(&mut lanes, chunk, plus);
+                }
+                let mut sum = across(lanes, plus);
+                for x in &mut *short {
+                    *x = (*x - max).exp();
+                    sum = sum + *x;
+                }
+                let share = T::ONE / sum;
+                for x in row {
                     *x = *x * share;
                 }
             }
         },
     );
+}
+
+/// So many chains add up a row: a vector of f32. Rows are short here.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn plus<T: Float>(a: T, b: T) -> T {
+    a + b
+}
+
+/// NaN stays.
+#[inline(always)]
+fn larger<T: Float>(a: T, b: T) -> T {
+    if a >= b || a.is_nan() { a } else { b }
+}
+
+#[inline(always)]
+fn each<T: Float>(lanes: &mut [T; LANES], x: &[T; LANES], fold: impl Fn(T, T) -> T) {
+    for i in 0..LANES {
+        lanes[i] = fold(lanes[i], x[i]);
+    }
+}
+
+/// The lanes in halves.
+#[inline(always)]
+fn across<T: Float>(mut lanes: [T; LANES], fold: impl Fn(T, T) -> T) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = fold(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// The gradients of query, key and value from that of [`attention`]'s result; `weights` are the softmax.
@@ -344,18 +391,21 @@ fn backward<T: Product + Float>(
 /// What the softmax makes of the gradient of its result: `p (g - sum(p g))`, row by row of `g`; the rows of `p` begin
 /// `width` apart.
 fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
-    let rows = p.len() / width.max(1);
-    let n = g.len() / rows.max(1);
+    let rows = p.len() / width;
+    let n = g.len() / rows;
     vectorized(
         #[inline(always)]
         || {
             for (g, p) in g.chunks_exact_mut(n).zip(p.chunks_exact(width)) {
-                let sum = rows::sum_of_products(
-                    g,
-                    &p[..n],
-                    #[inline(always)]
-                    |g, p| (g, p),
-                );
+                let ((gs, g_rest), (ps, p_rest)) = (g.as_chunks::<LANES>(), p[..n].as_chunks::<LANES>());
+                let mut lanes = [T::ZERO; LANES];
+                for (g, p) in gs.iter().zip(ps) {
+                    for i in 0..LANES {
+                        lanes[i] = g[i].mul_add(p[i], lanes[i]);
+                    }
+                }
+                let sum = across(lanes, plus);
+                let sum = g_rest.iter().zip(p_rest).fold(sum, |sum, (&g, &p)| g.mul_add(p, sum));
                 for (g, &p) in g.iter_mut().zip(p) {
                     *g = p * (*g - sum);
                 }
