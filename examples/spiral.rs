@@ -178,6 +178,7 @@ fn write_png(path: &Path, (width, height, rgb): (usize, usize, Vec<u8>)) -> Resu
 
 fn run() -> Result<()> {
     let options = Options::parse(HELP, 0, 10_000, &["--out", "--hidden"]);
+    let hidden = options.own("--hidden", HIDDEN).get();
     manual_seed(options.seed);
     let (x, y) = spiral();
 
@@ -186,7 +187,6 @@ fn run() -> Result<()> {
     let accuracy = train(&linear, &x, &y, if options.quick { 20 } else { 200 }, 10);
     println!("training accuracy: {accuracy:.2}\n\ntwo-layer network");
 
-    let hidden = options.own("--hidden", HIDDEN).get();
     let network = sequential![layer(2, hidden), ReLU, layer(hidden, CLASSES)];
     let accuracy = train(&network, &x, &y, if options.quick { 1000 } else { options.epochs }, 1000);
     println!("training accuracy: {accuracy:.2}");
