@@ -1,4 +1,4 @@
-use crate::backend::Backend;
+use crate::backend::{Backend, Kernels};
 use crate::cpu::Cpu;
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +35,16 @@ impl Device {
         matches!(self.0, Handle::Cpu)
     }
 
-    /// The backend behind the handle.
+    /// The backend for calls by name.
+    #[inline]
+    pub(crate) fn kernels(&self) -> Kernels<'_> {
+        match &self.0 {
+            Handle::Cpu => Kernels::Cpu,
+            Handle::Other(backend) => Kernels::Other(&**backend),
+        }
+    }
+
+    /// The backend behind the handle. A program that calls this for the CPU holds all of its kernels.
     pub fn backend(&self) -> &dyn Backend {
         match &self.0 {
             Handle::Cpu => &Cpu,
@@ -64,7 +73,10 @@ impl Eq for Device {}
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.backend().name())
+        f.write_str(match &self.0 {
+            Handle::Cpu => Cpu.name(),
+            Handle::Other(backend) => backend.name(),
+        })
     }
 }
 

@@ -67,10 +67,7 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// One pass of the backend.
     pub(crate) fn run(self, step: &OptimizerStep) {
-        self.parameter.update(|w| {
-            let device = w.device().clone();
-            device.backend().optimizer_step(step, w, self.grad, self.arrays);
-        });
+        self.parameter.update(|w| w.optimizer_step(step, self.grad, self.arrays));
     }
 
     /// Another change: `change(w, grad, first array of the state)`.

@@ -93,7 +93,7 @@ macro_rules! compare {
         #[track_caller]
         pub fn $name(&self, other: &Array) -> Array {
             let (a, b) = self.operands(stringify!($name), other, Array::result_dtype(&[self, other]));
-            self.device().backend().compare(Compare::$op, &a, &b)
+            self.device().kernels().compare(Compare::$op, &a, &b)
         }
     )*};
 }
@@ -311,7 +311,7 @@ impl Array {
         {
             self.same_device(crate::profile::kernels::binary(op), other);
             let device = self.device().clone();
-            device.backend().binary_assign(op, &mut self, other);
+            device.kernels().binary_assign(op, &mut self, other);
             return self;
         }
         match op {
@@ -334,7 +334,7 @@ impl Array {
     #[track_caller]
     fn binary(&self, name: &str, op: Binary, other: &Array, dtype: DType) -> Array {
         let (a, b) = self.operands(name, other, dtype);
-        self.device().backend().binary(op, &a, &b).into_dtype(dtype)
+        self.device().kernels().binary(op, &a, &b).into_dtype(dtype)
     }
 
     /// As an operand of an operation in a dtype, rounded to that dtype: an `f32` without dims beside `f16` is one.
@@ -390,7 +390,7 @@ impl Array {
         self.same_device("where", b);
         let [condition, a, b] =
             [self, &a.cast(dtype), &b.cast(dtype)].map(|x| x.broadcast_to("where", &shape));
-        self.device().backend().select(&condition, &a, &b)
+        self.device().kernels().select(&condition, &a, &b)
     }
 
     /// a + value b c, for numbers; beside integers the value is cut to one.
@@ -457,7 +457,7 @@ impl Array {
         let shape = broadcast_shapes(name, self.shape(), b.shape());
         let shape = broadcast_shapes(name, &shape, c.shape());
         let [a, b, c] = [self, b, c].map(|x| widened(name, x.to_compute(dtype), &shape));
-        self.device().backend().ternary(op, &a, &b, &c).into_dtype(dtype)
+        self.device().kernels().ternary(op, &a, &b, &c).into_dtype(dtype)
     }
 
     /// Whether each element is within `atol + rtol * |other|` of the other's; equal infinities are, and NaN is to

@@ -37,7 +37,7 @@ impl Array {
         let shape = shape.into();
         // A backend's method could not blame the caller's line.
         shape.check_bytes("full", dtype);
-        device.backend().fill(&shape, dtype, value.into())
+        device.kernels().fill(&shape, dtype, value.into())
     }
 
     /// An array of zeros on the CPU; see [`Array::full`].

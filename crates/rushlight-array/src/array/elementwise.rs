@@ -75,6 +75,6 @@ impl Array {
 
     /// Whether x is zero: logical not.
     pub fn logical_not(&self) -> Array {
-        self.device().backend().unary(Unary::Not, &self.cast(DType::Bool))
+        self.device().kernels().unary(Unary::Not, &self.cast(DType::Bool))
     }
 }

@@ -2,18 +2,25 @@
 //! device's backend. Shapes are the callers' business.
 
 use super::Array;
-use crate::backend::{Attention, Norm};
+use crate::backend::{Attention, Norm, OptimizerStep};
 use crate::layout::axis;
 
 impl Array {
+    /// One step of an optimiser on this array and the states that its rule has; see
+    /// [`Backend::optimizer_step`](crate::backend::Backend::optimizer_step).
+    pub fn optimizer_step(&mut self, step: &OptimizerStep, grad: &Array, state: [Option<&mut Array>; 3]) {
+        let device = self.device().clone();
+        device.kernels().optimizer_step(step, self, grad, state);
+    }
+
     /// `x W^T + b` for `[N, in] x [out, in] + [out] -> [N, out]`, and a relu behind it if wanted.
     pub fn linear(&self, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
         let wide = |x: &Array| x.cast(x.dtype().compute());
         if self.dtype() == self.dtype().compute() {
-            return self.device().backend().linear(self, weight, bias, relu);
+            return self.device().kernels().linear(self, weight, bias, relu);
         }
         let bias = bias.map(wide);
-        self.device().backend().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
+        self.device().kernels().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
     }
 
     /// `softmax(q k^T scale) v` with this array as the query, and the softmax if it is to be kept; see
@@ -25,24 +32,24 @@ impl Array {
         what: &Attention,
         keep: bool,
     ) -> (Array, Option<Array>) {
-        self.device().backend().attention(what, [self, key, value], keep)
+        self.device().kernels().attention(what, [self, key, value], keep)
     }
 
     /// The gradients of query, key and value from that of [`Array::attention`]'s result (this array).
     pub fn attention_grad(&self, inputs: [&Array; 3], weights: &Array, what: &Attention) -> [Array; 3] {
-        self.device().backend().attention_grad(what, self, inputs, weights)
+        self.device().kernels().attention_grad(what, self, inputs, weights)
     }
 
     /// The gradient of [`Array::softmax`] from that of its result (this array), and the result `y`.
     #[track_caller]
     pub fn softmax_grad(&self, y: &Array, dim: isize) -> Array {
-        self.row_grad(y, dim, |grad, y, a| grad.device().backend().softmax_grad(grad, y, a))
+        self.row_grad(y, dim, |grad, y, a| grad.device().kernels().softmax_grad(grad, y, a))
     }
 
     /// The gradient of [`Array::log_softmax`] from that of its result (this array), and the result `y`.
     #[track_caller]
     pub fn log_softmax_grad(&self, y: &Array, dim: isize) -> Array {
-        self.row_grad(y, dim, |grad, y, a| grad.device().backend().log_softmax_grad(grad, y, a))
+        self.row_grad(y, dim, |grad, y, a| grad.device().kernels().log_softmax_grad(grad, y, a))
     }
 
     #[track_caller]
@@ -69,7 +76,7 @@ impl Array {
             return (zeros(&[count], self.dtype()), zeros(&[count, 2], self.dtype().compute()));
         }
         let (losses, stats) =
-            self.device().backend().cross_entropy(&self.in_dtype(self.dtype().compute()), target);
+            self.device().kernels().cross_entropy(&self.in_dtype(self.dtype().compute()), target);
         (losses.into_dtype(self.dtype()), stats)
     }
 
@@ -80,7 +87,7 @@ impl Array {
             return self.zeros_like();
         }
         let (x, grad) = (self.in_dtype(stats.dtype()), grad.in_dtype(stats.dtype()));
-        self.device().backend().cross_entropy_grad(&x, stats, target, &grad).into_dtype(self.dtype())
+        self.device().kernels().cross_entropy_grad(&x, stats, target, &grad).into_dtype(self.dtype())
     }
 
     /// Normalises the rows of `[N, D]`, see [`Backend::norm`](crate::Backend::norm).
@@ -91,7 +98,7 @@ impl Array {
             return (self.clone(), Array::full(stats, 0.0, self.dtype().compute(), self.device()));
         }
         let (weight, bias) = (weight.map(wide), bias.map(wide));
-        let (y, stats) = self.device().backend().norm(kind, &wide(self), weight.as_ref(), bias.as_ref(), eps);
+        let (y, stats) = self.device().kernels().norm(kind, &wide(self), weight.as_ref(), bias.as_ref(), eps);
         (y.cast(self.dtype()), stats)
     }
 
@@ -103,7 +110,7 @@ impl Array {
             return [self.clone(), sums(), sums()];
         }
         let weight = weight.map(wide);
-        let backend = self.device().backend();
+        let backend = self.device().kernels();
         let (dx, dw, db) = backend.norm_grad(kind, &wide(grad), &wide(self), stats, weight.as_ref());
         [dx, dw, db].map(|grad| grad.cast(self.dtype()))
     }

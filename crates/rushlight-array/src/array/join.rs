@@ -38,7 +38,7 @@ impl Array {
             fail!("cat: the sizes along dim {dim} add up to more than can be counted");
         }
         let cast: Vec<Array> = joined.iter().map(|p| p.cast(dtype)).collect();
-        first.device().backend().cat(&cast.iter().collect::<Vec<_>>(), a)
+        first.device().kernels().cat(&cast.iter().collect::<Vec<_>>(), a)
     }
 
     /// Joins arrays of one shape along a new dim.

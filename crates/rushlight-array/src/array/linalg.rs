@@ -103,52 +103,52 @@ impl Lu {
 /// The product along the last dim.
 fn product(x: &Array) -> Array {
     let last = x.rank() - 1;
-    x.device().backend().reduce(Reduce::Prod, x, &[last]).squeeze_dim(-1)
+    x.device().kernels().reduce(Reduce::Prod, x, &[last]).squeeze_dim(-1)
 }
 
 /// Linear algebra of the matrices in the last two dims.
 impl Array {
     /// Cholesky's factors; see [`Backend::cholesky`](crate::Backend::cholesky).
     pub fn cholesky(&self) -> (Array, Array) {
-        self.device().backend().cholesky(self)
+        self.device().kernels().cholesky(self)
     }
 
     /// The inverses of `L L^T`; see [`Backend::cholesky_inverse`](crate::Backend::cholesky_inverse).
     pub fn cholesky_inverse(&self) -> Array {
-        self.device().backend().cholesky_inverse(self)
+        self.device().kernels().cholesky_inverse(self)
     }
 
     /// LU factors; see [`Backend::lu`](crate::Backend::lu).
     pub fn lu(&self) -> Lu {
-        let (factors, pivots, info) = self.device().backend().lu(self);
+        let (factors, pivots, info) = self.device().kernels().lu(self);
         Lu { factors, pivots, info }
     }
 
     /// Triangular systems; see [`Backend::solve_triangular`](crate::Backend::solve_triangular).
     pub fn solve_triangular(&self, b: &Array, upper: bool, unit: bool) -> Array {
-        self.device().backend().solve_triangular(self, b, upper, unit)
+        self.device().kernels().solve_triangular(self, b, upper, unit)
     }
 
     /// QR factors; see [`Backend::qr`](crate::Backend::qr).
     pub fn qr(&self, complete: bool) -> (Array, Array) {
-        self.device().backend().qr(self, complete)
+        self.device().kernels().qr(self, complete)
     }
 
     /// Singular values and vectors; see [`Backend::svd`](crate::Backend::svd).
     pub fn svd(&self, full: bool) -> Option<(Array, Array, Array)> {
-        self.device().backend().svd(self, full)
+        self.device().kernels().svd(self, full)
     }
 
     /// Eigenvalues and eigenvectors of symmetric matrices; see [`Backend::eigh`](crate::Backend::eigh).
     pub fn eigh(&self) -> Option<(Array, Array)> {
-        self.device().backend().eigh(self)
+        self.device().kernels().eigh(self)
     }
 
     /// The cross products of the three elements along `axis` of two arrays of one shape and dtype.
     pub fn cross(&self, other: &Array, axis: usize) -> Array {
         let compute = self.dtype().compute();
         let (a, b) = (self.in_dtype(compute), other.in_dtype(compute));
-        self.device().backend().cross(&a, &b, axis).into_dtype(self.dtype())
+        self.device().kernels().cross(&a, &b, axis).into_dtype(self.dtype())
     }
 
     /// The diagonals of the last two dims, as a view with one dim less.

@@ -14,7 +14,7 @@ impl Array {
     pub fn pair_loss(&self, op: &str, kind: PairLoss, other: &Array) -> Array {
         let dtype = self.loss_dtype(other);
         let (a, b) = self.operands(op, other, dtype.compute());
-        self.device().backend().pair_loss(kind, &a, &b).into_dtype(dtype)
+        self.device().kernels().pair_loss(kind, &a, &b).into_dtype(dtype)
     }
 
     /// The gradients of [`Array::pair_loss`] with respect to this array, in the broadcast shape, from those of the losses:
@@ -32,7 +32,7 @@ impl Array {
         } else {
             Cow::Owned(grad.broadcast_to(op, a.shape()))
         };
-        self.device().backend().pair_loss_grad(kind, &grad, &a, &b).into_dtype(dtype)
+        self.device().kernels().pair_loss_grad(kind, &grad, &a, &b).into_dtype(dtype)
     }
 
     fn loss_dtype(&self, other: &Array) -> crate::DType {
@@ -42,19 +42,19 @@ impl Array {
 
     /// Whether all elements of a float array lie in `low..=high`; NaN does not.
     pub fn within(&self, low: f64, high: f64) -> bool {
-        self.device().backend().within(&self.in_dtype(self.dtype().compute()), low, high)
+        self.device().kernels().within(&self.in_dtype(self.dtype().compute()), low, high)
     }
 
     /// The losses of connectionist temporal classification, `[N]`, of log-probabilities `[T, N, C]`; see [`Ctc`].
     pub fn ctc_loss(&self, task: &Ctc) -> Array {
         let x = self.in_dtype(self.dtype().compute());
-        self.device().backend().ctc_loss(&x, task).into_dtype(self.dtype())
+        self.device().kernels().ctc_loss(&x, task).into_dtype(self.dtype())
     }
 
     /// The gradient of [`Array::ctc_loss`] with respect to this array, from that of the losses.
     pub fn ctc_loss_grad(&self, task: &Ctc, grad: &Array) -> Array {
         let (x, grad) = (self.in_dtype(self.dtype().compute()), grad.in_dtype(self.dtype().compute()));
-        self.device().backend().ctc_loss_grad(&x, task, &grad).into_dtype(self.dtype())
+        self.device().kernels().ctc_loss_grad(&x, task, &grad).into_dtype(self.dtype())
     }
 }
 

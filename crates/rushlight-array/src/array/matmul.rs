@@ -71,7 +71,7 @@ impl Array {
             return self.reshape([rows, k]).matrix_product(other).reshape(&shape[..]);
         }
         if a.len() == 2 && b.len() == 2 {
-            return self.device().backend().matmul(self, other);
+            return self.device().kernels().matmul(self, other);
         }
         let batch = broadcast_shapes("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
         let full = |rows: usize, columns: usize| -> Short<usize> {
@@ -79,6 +79,6 @@ impl Array {
         };
         let left = self.broadcast_to("matmul", &full(m, k));
         let right = other.broadcast_to("matmul", &full(k, n));
-        self.device().backend().matmul(&left, &right)
+        self.device().kernels().matmul(&left, &right)
     }
 }

@@ -256,7 +256,7 @@ impl Array {
     #[track_caller]
     pub fn make_mut<T: Element>(&mut self) -> &mut [T] {
         if self.as_mut_slice::<T>().is_none() {
-            *self = self.device().backend().copy(self);
+            *self = self.device().kernels().copy(self);
         }
         let device = self.device().clone();
         match self.as_mut_slice() {
@@ -281,7 +281,7 @@ impl Array {
         }
         match self.as_slice() {
             Some(slice) => slice.to_vec(),
-            None => self.device().backend().download(self).as_slice().to_vec(),
+            None => self.device().kernels().download(self).as_slice().to_vec(),
         }
     }
 
@@ -314,7 +314,7 @@ impl Array {
     /// assert_eq!(Array::new([1.9, -1.9]).cast(DType::I64).to_vec::<i64>(), [1, -1]);
     /// ```
     pub fn cast(&self, dtype: DType) -> Array {
-        if dtype == self.dtype() { self.clone() } else { self.device().backend().cast(self, dtype) }
+        if dtype == self.dtype() { self.clone() } else { self.device().kernels().cast(self, dtype) }
     }
 
     /// As [`Array::cast`], without a handle of its own where nothing is to do.
@@ -332,14 +332,14 @@ impl Array {
         if device == self.device() {
             return self.clone();
         }
-        let data = self.device().backend().download(self);
-        let storage = Storage::new(device.backend().upload(data), self.dtype(), self.numel(), device.clone());
+        let data = self.device().kernels().download(self);
+        let storage = Storage::new(device.kernels().upload(data), self.dtype(), self.numel(), device.clone());
         Array { storage: Arc::new(storage), layout: Layout::contiguous(self.shape()) }
     }
 
     /// The array in row-major order without gaps; itself if it is so already.
     pub fn contiguous(&self) -> Array {
-        if self.is_contiguous() { self.clone() } else { self.device().backend().copy(self) }
+        if self.is_contiguous() { self.clone() } else { self.device().kernels().copy(self) }
     }
 
     /// Checks that two arrays are on one device.

@@ -27,7 +27,7 @@ impl Array {
 
     fn sum_axes(&self, axes: &[usize], keepdim: bool) -> Array {
         if self.dtype() == DType::Bool {
-            return self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim);
+            return self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim);
         }
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
         self.reduce(Reduce::Sum, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
@@ -66,7 +66,7 @@ impl Array {
         dims: impl Into<Dims>,
     ) -> Array {
         let axes = self.axes(name, &dims.into());
-        self.device().backend().reduce_term(term, &self.in_dtype(self.dtype().compute()), centre, &axes)
+        self.device().kernels().reduce_term(term, &self.in_dtype(self.dtype().compute()), centre, &axes)
     }
 
     /// The number of elements along dims that are not zero, as `i64`.
@@ -76,7 +76,7 @@ impl Array {
     #[track_caller]
     pub fn count_nonzero(&self, name: &str, dims: impl Into<Dims>, keepdim: bool) -> Array {
         let axes = self.axes(name, &dims.into());
-        self.reduced(self.device().backend().count_nonzero(self, &axes), &axes, keepdim)
+        self.reduced(self.device().kernels().count_nonzero(self, &axes), &axes, keepdim)
     }
 
     /// The mean along dims.
@@ -184,7 +184,7 @@ impl Array {
             return self.reduce(Reduce::Prod, &self.in_dtype(DType::Bool), axes, keepdim);
         }
         // One pass, without the array of bools.
-        let count = self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim);
+        let count = self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim);
         count.eq(&count.scalar_like(self.numel() as i64))
     }
 
@@ -192,7 +192,7 @@ impl Array {
         if self.dtype() == DType::Bool || axes.len() < self.rank() {
             return self.reduce(Reduce::Sum, &self.in_dtype(DType::Bool), axes, keepdim);
         }
-        self.reduced(self.device().backend().count_nonzero(self, axes), axes, keepdim).cast(DType::Bool)
+        self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim).cast(DType::Bool)
     }
 
     /// The position of the first largest element along `dim`, as `i64`.
@@ -220,7 +220,7 @@ impl Array {
         if x.shape()[a] == 0 {
             fail!("{name}: axis {a} of shape {:?} is empty and has no position", self.shape());
         }
-        let out = self.device().backend().arg_reduce(op, &x.cast(x.dtype().compute()), a);
+        let out = self.device().kernels().arg_reduce(op, &x.cast(x.dtype().compute()), a);
         if keepdim && self.rank() > 0 { out } else { out.with_layout(out.layout().squeeze(&[a])) }
     }
 
@@ -230,7 +230,7 @@ impl Array {
     /// If the dtype is not a float or the dim is out of range.
     #[track_caller]
     pub fn softmax(&self, dim: isize) -> Array {
-        self.rowwise("softmax", dim, |x, a| x.device().backend().softmax(x, a))
+        self.rowwise("softmax", dim, |x, a| x.device().kernels().softmax(x, a))
     }
 
     /// The logarithm of the softmax along `dim`.
@@ -239,7 +239,7 @@ impl Array {
     /// If the dtype is not a float or the dim is out of range.
     #[track_caller]
     pub fn log_softmax(&self, dim: isize) -> Array {
-        self.rowwise("log_softmax", dim, |x, a| x.device().backend().log_softmax(x, a))
+        self.rowwise("log_softmax", dim, |x, a| x.device().kernels().log_softmax(x, a))
     }
 
     #[track_caller]
@@ -282,7 +282,7 @@ impl Array {
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize], keepdim: bool) -> Array {
-        self.reduced(self.device().backend().reduce(op, x, axes), axes, keepdim)
+        self.reduced(self.device().kernels().reduce(op, x, axes), axes, keepdim)
     }
 
     /// A result with the reduced axes, or without.
@@ -308,7 +308,7 @@ impl Array {
         let new = self.rank() - shape.len();
         let axes: Axes =
             (0..self.rank()).filter(|&i| i < new || (shape[i - new] == 1 && self.shape()[i] != 1)).collect();
-        let out = self.device().backend().reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), &axes);
+        let out = self.device().kernels().reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), &axes);
         out.into_dtype(self.dtype()).reshape(shape)
     }
 }

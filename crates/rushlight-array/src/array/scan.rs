@@ -32,7 +32,7 @@ impl Array {
             return self.cast(dtype);
         }
         let x = self.in_dtype(dtype.compute());
-        self.along(&x, |x| x.device().backend().scan(op, x, a, reverse)).into_dtype(dtype)
+        self.along(&x, |x| x.device().kernels().scan(op, x, a, reverse)).into_dtype(dtype)
     }
 
     /// The largest or smallest element up to each place along a dim, and the last place where it stands, as `i64`.
@@ -42,7 +42,7 @@ impl Array {
     #[track_caller]
     pub fn scan_extreme(&self, name: &str, op: ArgReduce, dim: isize) -> (Array, Array) {
         let a = axis(name, dim, self.shape());
-        self.ordered(self.shape(), |x| x.device().backend().scan_extreme(op, x, a))
+        self.ordered(self.shape(), |x| x.device().kernels().scan_extreme(op, x, a))
     }
 
     /// `y[k] = b[k] + self[k] y[k - 1]` along a dim, or with `reverse` `b[k] + self[k] y[k + 1]`; float arrays of one shape
@@ -57,7 +57,7 @@ impl Array {
             return b.clone();
         }
         let (x, b) = (self.in_dtype(self.dtype().compute()), b.in_dtype(self.dtype().compute()));
-        self.device().backend().recurrence(&x, &b, a, reverse).into_dtype(self.dtype())
+        self.device().kernels().recurrence(&x, &b, a, reverse).into_dtype(self.dtype())
     }
 
     /// Runs `f` with a dim, also where there is none.

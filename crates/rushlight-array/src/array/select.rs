@@ -38,7 +38,7 @@ impl Array {
 
     #[track_caller]
     pub(super) fn pick(&self, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-        self.device().backend().index_select(self, axis, index)
+        self.device().kernels().index_select(self, axis, index)
     }
 
     /// `out[i][j] = x[i][index[i][j]]` for dim 1, and so on.
@@ -53,7 +53,7 @@ impl Array {
             return Array::full(index.shape(), 0.0, self.dtype(), self.device());
         }
         self.check_same_but("gather", a, index);
-        let out = self.device().backend().gather(&self.line(), a, &index.line().cast(DType::I64));
+        let out = self.device().kernels().gather(&self.line(), a, &index.line().cast(DType::I64));
         self.in_range("gather", dim, out).reshape(index.shape())
     }
 
@@ -105,7 +105,7 @@ impl Array {
         }
         let dtype = self.scatter_dtype(by);
         let index = flat_index.cast(DType::I64);
-        let backend = self.device().backend();
+        let backend = self.device().kernels();
         let out = backend.scatter(by, &self.line().cast(dtype), a, &index, &part.cast(dtype));
         self.in_range(op, dim, out).into_dtype(self.dtype()).reshape(self.shape())
     }
@@ -158,7 +158,7 @@ impl Array {
         source: &Array,
         dtype: DType,
     ) -> Result<Array, OutOfRange> {
-        self.device().backend().index_scatter(by, self.cast(dtype), axis, index, source)
+        self.device().kernels().index_scatter(by, self.cast(dtype), axis, index, source)
     }
 
     /// The dtype in which a scatter is done: replacing needs no arithmetic.
@@ -189,7 +189,7 @@ impl Array {
         self.check_mask("masked_select", mask);
         let shape = broadcast_shapes("masked_select", self.shape(), mask.shape());
         let [x, mask] = [self, mask].map(|x| x.broadcast_to("masked_select", &shape));
-        self.device().backend().masked_select(&x, &mask)
+        self.device().kernels().masked_select(&x, &mask)
     }
 
     /// This array with the elements where the mask is true replaced by the first ones of `source`, in row-major order;
@@ -204,7 +204,7 @@ impl Array {
         self.check_same_dtype("masked_scatter", source);
         let shape = broadcast_shapes("masked_scatter", self.shape(), mask.shape());
         let [x, mask] = [self, mask].map(|x| x.broadcast_to("masked_scatter", &shape));
-        match self.device().backend().masked_scatter(&x, &mask, source) {
+        match self.device().kernels().masked_scatter(&x, &mask, source) {
             Ok(out) => out,
             Err(count) => fail!(
                 "masked_scatter: the mask has {count} true elements, the source {}; it must have as many or more",
@@ -215,7 +215,7 @@ impl Array {
 
     /// The positions of the elements that are not zero: `[count, rank]`, `i64`, in row-major order.
     pub fn nonzero(&self) -> Array {
-        self.device().backend().nonzero(&self.cast(DType::Bool))
+        self.device().kernels().nonzero(&self.cast(DType::Bool))
     }
 
     /// A scalar as one dim.

@@ -22,7 +22,7 @@ impl Array {
     #[track_caller]
     pub fn sort(&self, dim: isize, descending: bool) -> (Array, Array) {
         let a = axis("sort", dim, self.shape());
-        self.ordered(self.shape(), |x| x.device().backend().sort(x, a, descending))
+        self.ordered(self.shape(), |x| x.device().kernels().sort(x, a, descending))
     }
 
     /// The `k` largest or smallest elements, in order.
@@ -42,7 +42,7 @@ impl Array {
         }
         // A scalar is its own best one, also for k = 0.
         let k = if self.rank() == 0 { 1 } else { k };
-        self.ordered(&shape.into(), |x| x.device().backend().topk(x, a, k, largest))
+        self.ordered(&shape.into(), |x| x.device().kernels().topk(x, a, k, largest))
     }
 
     /// One element in ascending order, or a median. The dim stays with size 1.
@@ -61,7 +61,7 @@ impl Array {
                 self.shape()
             );
         }
-        self.ordered(&shape, |x| x.device().backend().kth(rank, x, a))
+        self.ordered(&shape, |x| x.device().kernels().kth(rank, x, a))
     }
 
     /// The most frequent element, the smallest of several, and the last place where it stands. The dim stays with size 1.
@@ -71,7 +71,7 @@ impl Array {
     #[track_caller]
     pub fn mode(&self, dim: isize) -> (Array, Array) {
         let (a, shape) = self.one_along("mode", dim);
-        self.ordered(&shape, |x| x.device().backend().mode(x, a))
+        self.ordered(&shape, |x| x.device().kernels().mode(x, a))
     }
 
     /// The axis that a dim names, and the shape with size 1 there.

@@ -38,7 +38,7 @@ impl Array {
         if let Some(None) = weights {
             fail!("bincount: the weights have another shape than the input, {:?}", self.shape());
         }
-        self.device().backend().bincount(&index, weights.flatten().as_ref(), size)
+        self.device().kernels().bincount(&index, weights.flatten().as_ref(), size)
     }
 
     /// How many elements lie in each of so many equal parts of `low..=high`, in the dtype of the array.
@@ -60,13 +60,13 @@ impl Array {
             fail!("histc: the range {low} to {high} is empty or not finite");
         }
         let x = self.in_dtype(self.dtype().compute());
-        self.device().backend().histc(&x, bins, low, high).cast(self.dtype())
+        self.device().kernels().histc(&x, bins, low, high).cast(self.dtype())
     }
 
     /// For each of `values`, `[rows, m]`, the first place in its row of this array, `[rows, n]`, before which it can be put
     /// so that the row stays in order; with `right` the last such place. `i64`.
     pub fn search_sorted(&self, values: &Array, right: bool) -> Array {
         let dtype = self.dtype().promote(values.dtype()).compute();
-        self.device().backend().search_sorted(&self.cast(dtype), &values.cast(dtype), right)
+        self.device().kernels().search_sorted(&self.cast(dtype), &values.cast(dtype), right)
     }
 }

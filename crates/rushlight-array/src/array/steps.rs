@@ -181,7 +181,7 @@ fn take_together(op: &str, taken: &[Taken], rank: usize, shape: &[usize], steps:
     let arrays: Vec<Array> = taken.iter().map(|t| t.index.broadcast_to(op, &common)).collect();
     let sizes: Vec<usize> = taken.iter().map(|t| t.size).collect();
     let device = first.index.device().clone();
-    let numbers = match device.backend().ravel_index(&arrays.iter().collect::<Vec<_>>(), &sizes) {
+    let numbers = match device.kernels().ravel_index(&arrays.iter().collect::<Vec<_>>(), &sizes) {
         Ok(numbers) => numbers,
         Err((which, OutOfRange { index, size })) => out_of_range(op, index, taken[which].dim, shape, size),
     };
@@ -233,7 +233,7 @@ impl Array {
         }
         // A scalar has one place.
         let size = shape.get(dim).copied().unwrap_or(1);
-        match self.device().backend().ravel_index(&[&self.cast(DType::I64)], &[size]) {
+        match self.device().kernels().ravel_index(&[&self.cast(DType::I64)], &[size]) {
             Ok(places) => places,
             Err((_, OutOfRange { index, .. })) => out_of_range(op, index, dim, shape, size),
         }
@@ -289,13 +289,13 @@ impl Array {
             return self.put_taken(op, by, takes, values);
         }
         // A copy, so that the view's places are those of the result.
-        let base = self.device().backend().copy(self);
+        let base = self.device().kernels().copy(self);
         let view = views.iter().fold(base.clone(), |x, step| x.step_in(step));
         let put = view.put_taken(op, by, takes, values);
         let layout = view.layout().clone();
         drop(view);
         let device = base.device().clone();
-        device.backend().place(base, &layout, &put)
+        device.kernels().place(base, &layout, &put)
     }
 
     /// As [`Array::index_put`], behind the steps that give a view.

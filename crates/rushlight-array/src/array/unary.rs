@@ -189,7 +189,7 @@ impl Array {
     pub fn signbit(&self) -> Array {
         match self.dtype() {
             DType::Bool => Array::full(self.shape(), false, DType::Bool, self.device()),
-            dtype => self.device().backend().unary(Unary::Signbit, &self.in_dtype(dtype.compute())),
+            dtype => self.device().kernels().unary(Unary::Signbit, &self.in_dtype(dtype.compute())),
         }
     }
 
@@ -202,7 +202,7 @@ impl Array {
     pub fn frexp(&self) -> (Array, Array) {
         self.only_floats("frexp");
         let dtype = self.dtype();
-        let (mantissa, exponent) = self.device().backend().frexp(&self.in_dtype(dtype.compute()));
+        let (mantissa, exponent) = self.device().kernels().frexp(&self.in_dtype(dtype.compute()));
         (mantissa.into_dtype(dtype), exponent)
     }
 
@@ -232,7 +232,7 @@ impl Array {
 
     pub(super) fn float_unary(&self, op: Unary) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F32 };
-        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
+        self.device().kernels().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 
     #[track_caller]
@@ -241,7 +241,7 @@ impl Array {
         if dtype == DType::Bool {
             fail!("{name}: not defined for bool; cast with .to(DType::I64) first, or use logical_not");
         }
-        self.device().backend().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
+        self.device().kernels().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 
     #[track_caller]

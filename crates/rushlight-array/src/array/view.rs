@@ -220,12 +220,12 @@ impl Array {
         // Turning rows and columns and their order at once would read neither in order.
         let in_rows = self.layout.strides().last().is_none_or(|&stride| stride == 1);
         let x = if in_rows { self.clone() } else { self.contiguous() };
-        self.device().backend().copy(&x.with_layout(x.layout.flip(&axes)))
+        self.device().kernels().copy(&x.with_layout(x.layout.flip(&axes)))
     }
 
     /// The elements in row-major order in a block of their own.
     pub fn copy(&self) -> Array {
-        self.device().backend().copy(self)
+        self.device().kernels().copy(self)
     }
 
     /// The elements in row-major order, with those of `source` in the places of `region`: a layout within this array as
@@ -249,7 +249,7 @@ impl Array {
             );
         }
         let device = self.device().clone();
-        device.backend().place(self, region, source)
+        device.kernels().place(self, region, source)
     }
 
     /// Repeats dims of size 1 to the given sizes, and adds dims in front, without copying; -1 keeps a size.

@@ -13,7 +13,7 @@ impl Array {
         let compute = self.dtype().compute();
         let (x, weight, bias) =
             (self.cast(compute), weight.cast(compute), bias.map(|bias| bias.cast(compute)));
-        self.device().backend().conv(conv, &x, &weight, bias.as_ref()).into_dtype(self.dtype())
+        self.device().kernels().conv(conv, &x, &weight, bias.as_ref()).into_dtype(self.dtype())
     }
 
     /// [`Array::conv`] with negative results made zero, and of those the largest of each window if there is a `pool` over
@@ -27,7 +27,7 @@ impl Array {
         places: bool,
     ) -> (Array, Option<Array>) {
         if self.dtype() == self.dtype().compute() {
-            return self.device().backend().conv_relu(conv, self, weight, bias, pool, places);
+            return self.device().kernels().conv_relu(conv, self, weight, bias, pool, places);
         }
         // Sums are rounded before they are compared.
         let y = self.conv(conv, weight, bias).relu();
@@ -41,71 +41,71 @@ impl Array {
     pub fn conv_grad_input(&self, conv: &Conv, weight: &Array) -> Array {
         let compute = self.dtype().compute();
         let (grad, weight) = (self.cast(compute), weight.cast(compute));
-        self.device().backend().conv_grad_input(conv, &grad, &weight).into_dtype(self.dtype())
+        self.device().kernels().conv_grad_input(conv, &grad, &weight).into_dtype(self.dtype())
     }
 
     /// The gradient of the weight of [`Array::conv`] from that of its result (this array).
     pub fn conv_grad_weight(&self, conv: &Conv, x: &Array) -> Array {
         let compute = self.dtype().compute();
         let (grad, x) = (self.cast(compute), x.cast(compute));
-        self.device().backend().conv_grad_weight(conv, &grad, &x).into_dtype(self.dtype())
+        self.device().kernels().conv_grad_weight(conv, &grad, &x).into_dtype(self.dtype())
     }
 
     /// The windows of `[N, C, ...]` as columns, `[N, C * kernel, windows]`.
     pub fn unfold_windows(&self, window: &Window) -> Array {
-        self.device().backend().unfold_windows(window, self)
+        self.device().kernels().unfold_windows(window, self)
     }
 
     /// The sums of the columns `[N, C * kernel, windows]` in the places that [`Array::unfold_windows`] takes them from.
     pub fn fold_windows(&self, window: &Window) -> Array {
         let columns = self.in_dtype(self.dtype().sum_type());
-        self.device().backend().fold_windows(window, &columns).into_dtype(self.dtype())
+        self.device().kernels().fold_windows(window, &columns).into_dtype(self.dtype())
     }
 
     /// The largest elements of the windows of `[planes, depth, height, width]`, and their places in the planes.
     pub fn max_pool(&self, spans: &Spans) -> (Array, Array) {
         let (values, index) =
-            self.device().backend().max_pool(spans, &self.in_dtype(self.dtype().sum_type()));
+            self.device().kernels().max_pool(spans, &self.in_dtype(self.dtype().sum_type()));
         (values.into_dtype(self.dtype()), index)
     }
 
     /// The gradient of [`Array::max_pool`]'s planes from that of its result (this array).
     pub fn max_pool_grad(&self, spans: &Spans, index: &Array) -> Array {
         let grad = self.in_dtype(self.dtype().sum_type());
-        self.device().backend().max_pool_grad(spans, &grad, index).into_dtype(self.dtype())
+        self.device().kernels().max_pool_grad(spans, &grad, index).into_dtype(self.dtype())
     }
 
     /// The means of the windows of `[planes, depth, height, width]`.
     pub fn avg_pool(&self, spans: &Spans) -> Array {
         let x = self.in_dtype(self.dtype().sum_type());
-        self.device().backend().avg_pool(spans, &x).into_dtype(self.dtype())
+        self.device().kernels().avg_pool(spans, &x).into_dtype(self.dtype())
     }
 
     /// The gradient of [`Array::avg_pool`]'s planes from that of its result (this array).
     pub fn avg_pool_grad(&self, spans: &Spans) -> Array {
         let grad = self.in_dtype(self.dtype().sum_type());
-        self.device().backend().avg_pool_grad(spans, &grad).into_dtype(self.dtype())
+        self.device().kernels().avg_pool_grad(spans, &grad).into_dtype(self.dtype())
     }
 
     /// Mean and variance of each channel of `[N, C, L]`, as `[C, 2]`; the variance is the mean of the squares of the
     /// distances. Of half precision in `f32`.
     pub fn channel_stats(&self) -> Array {
         let x = self.in_dtype(self.dtype().compute());
-        self.device().backend().channel_stats(&x.long_rows().0)
+        self.device().kernels().channel_stats(&x.long_rows().0)
     }
 
     /// For each channel of `[N, C, L]` the sum of the gradients (this array), and that of their products with the
     /// distances of `x` from the channel's mean: `[C, 2]`.
     pub fn channel_grad_sums(&self, x: &Array, mean: &Array) -> Array {
         let (grad, x) = (self.in_dtype(mean.dtype()), x.in_dtype(mean.dtype()));
-        self.device().backend().channel_grad_sums(&grad.long_rows().0, &x.long_rows().0, mean)
+        self.device().kernels().channel_grad_sums(&grad.long_rows().0, &x.long_rows().0, mean)
     }
 
     /// `(x - m) a + b` with `m, a, b` of each channel of `[N, C, L]`, `[C, 3]`.
     pub fn channel_scale(&self, factors: &Array) -> Array {
         let x = self.in_dtype(factors.dtype());
         let (rows, turned) = x.long_rows();
-        let y = self.device().backend().channel_scale(&rows, factors);
+        let y = self.device().kernels().channel_scale(&rows, factors);
         y.short_rows(self.shape(), turned).into_dtype(self.dtype())
     }
 
@@ -113,7 +113,7 @@ impl Array {
     pub fn channel_mix(&self, x: &Array, factors: &Array) -> Array {
         let (grad, wide) = (self.in_dtype(factors.dtype()), x.in_dtype(factors.dtype()));
         let (rows, turned) = wide.long_rows();
-        let out = self.device().backend().channel_mix(&grad.long_rows().0, &rows, factors);
+        let out = self.device().kernels().channel_mix(&grad.long_rows().0, &rows, factors);
         out.short_rows(self.shape(), turned).into_dtype(self.dtype())
     }
 

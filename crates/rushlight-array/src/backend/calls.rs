@@ -1,0 +1,107 @@
+//! How arrays call their device. The CPU is called by name: a vtable of it would hold every kernel, and a program that
+//! trains a small network would carry those of convolutions and factorizations, too.
+
+use super::*;
+
+/// The backend of a device; see [`Device::kernels`](crate::Device::kernels).
+#[derive(Clone, Copy)]
+pub(crate) enum Kernels<'a> {
+    Cpu,
+    Other(&'a dyn Backend),
+}
+
+/// The methods of [`Backend`] that arrays call.
+macro_rules! calls {
+    ($(fn $name:ident($($operand:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+        #[allow(clippy::too_many_arguments, reason = "those of the backend's method")]
+        impl Kernels<'_> {
+            $(
+                #[inline]
+                pub(crate) fn $name(self, $($operand: $type),*) $(-> $result)? {
+                    match self {
+                        Kernels::Cpu => Backend::$name(&Cpu, $($operand),*),
+                        Kernels::Other(backend) => backend.$name($($operand),*),
+                    }
+                }
+            )*
+        }
+    };
+}
+calls! {
+    fn upload(data: HostBuffer) -> Buffer;
+    fn download(x: &Array) -> HostBuffer;
+    fn copy(x: &Array) -> Array;
+    fn cast(x: &Array, dtype: DType) -> Array;
+    fn fill(shape: &[usize], dtype: DType, value: Scalar) -> Array;
+    fn unary(op: Unary, x: &Array) -> Array;
+    fn binary(op: Binary, a: &Array, b: &Array) -> Array;
+    fn compare(op: Compare, a: &Array, b: &Array) -> Array;
+    fn select(condition: &Array, a: &Array, b: &Array) -> Array;
+    fn reduce(op: Reduce, x: &Array, axes: &[usize]) -> Array;
+    fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array;
+    fn matmul(a: &Array, b: &Array) -> Array;
+    fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange>;
+    fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange>;
+    fn scatter(op: Scatter, x: &Array, axis: usize, index: &Array, source: &Array) -> Result<Array, OutOfRange>;
+    fn cat(parts: &[&Array], axis: usize) -> Array;
+    fn index_scatter(op: Scatter, x: Array, axis: usize, index: &Array, source: &Array) -> Result<Array, OutOfRange>;
+    fn ravel_index(indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)>;
+    fn nonzero(mask: &Array) -> Array;
+    fn masked_select(x: &Array, mask: &Array) -> Array;
+    fn masked_scatter(x: &Array, mask: &Array, source: &Array) -> Result<Array, usize>;
+    fn place(x: Array, region: &Layout, source: &Array) -> Array;
+    fn frexp(x: &Array) -> (Array, Array);
+    fn binary_assign(op: Binary, a: &mut Array, b: &Array);
+    fn ternary(op: Ternary, a: &Array, b: &Array, c: &Array) -> Array;
+    fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array;
+    fn reduce_term(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array;
+    fn count_nonzero(x: &Array, axes: &[usize]) -> Array;
+    fn scan(op: Scan, x: &Array, axis: usize, reverse: bool) -> Array;
+    fn scan_extreme(op: ArgReduce, x: &Array, axis: usize) -> (Array, Array);
+    fn recurrence(a: &Array, b: &Array, axis: usize, reverse: bool) -> Array;
+    fn sort(x: &Array, axis: usize, descending: bool) -> (Array, Array);
+    fn topk(x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array);
+    fn kth(rank: Rank, x: &Array, axis: usize) -> (Array, Array);
+    fn mode(x: &Array, axis: usize) -> (Array, Array);
+    fn search_sorted(sorted: &Array, values: &Array, right: bool) -> Array;
+    fn bincount(index: &Array, weights: Option<&Array>, size: usize) -> Array;
+    fn histc(x: &Array, bins: usize, low: f64, high: f64) -> Array;
+    fn softmax(x: &Array, axis: usize) -> Array;
+    fn log_softmax(x: &Array, axis: usize) -> Array;
+    fn softmax_grad(grad: &Array, y: &Array, axis: usize) -> Array;
+    fn log_softmax_grad(grad: &Array, y: &Array, axis: usize) -> Array;
+    fn cross_entropy(x: &Array, target: &Array) -> (Array, Array);
+    fn cross_entropy_grad(x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array;
+    fn pair_loss(kind: PairLoss, x: &Array, y: &Array) -> Array;
+    fn pair_loss_grad(kind: PairLoss, grad: &Array, x: &Array, y: &Array) -> Array;
+    fn within(x: &Array, low: f64, high: f64) -> bool;
+    fn ctc_loss(x: &Array, task: &Ctc) -> Array;
+    fn ctc_loss_grad(x: &Array, task: &Ctc, grad: &Array) -> Array;
+    fn norm(kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array);
+    fn attention(what: &Attention, operands: [&Array; 3], keep: bool) -> (Array, Option<Array>);
+    fn attention_grad(what: &Attention, grad: &Array, operands: [&Array; 3], weights: &Array) -> [Array; 3];
+    fn norm_grad(kind: Norm, grad: &Array, x: &Array, stats: &Array, weight: Option<&Array>) -> (Array, Array, Array);
+    fn cholesky(x: &Array) -> (Array, Array);
+    fn cholesky_inverse(factor: &Array) -> Array;
+    fn lu(x: &Array) -> (Array, Array, Array);
+    fn solve_triangular(a: &Array, b: &Array, upper: bool, unit: bool) -> Array;
+    fn qr(x: &Array, complete: bool) -> (Array, Array);
+    fn svd(x: &Array, full: bool) -> Option<(Array, Array, Array)>;
+    fn eigh(x: &Array) -> Option<(Array, Array)>;
+    fn cross(a: &Array, b: &Array, axis: usize) -> Array;
+    fn optimizer_step(step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]);
+    fn conv(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array;
+    fn conv_relu(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>, pool: Option<&Spans>, places: bool) -> (Array, Option<Array>);
+    fn conv_grad_input(conv: &Conv, grad: &Array, weight: &Array) -> Array;
+    fn conv_grad_weight(conv: &Conv, grad: &Array, x: &Array) -> Array;
+    fn unfold_windows(window: &Window, x: &Array) -> Array;
+    fn fold_windows(window: &Window, columns: &Array) -> Array;
+    fn max_pool(spans: &Spans, x: &Array) -> (Array, Array);
+    fn max_pool_grad(spans: &Spans, grad: &Array, index: &Array) -> Array;
+    fn avg_pool(spans: &Spans, x: &Array) -> Array;
+    fn avg_pool_grad(spans: &Spans, grad: &Array) -> Array;
+    fn channel_stats(x: &Array) -> Array;
+    fn channel_grad_sums(grad: &Array, x: &Array, mean: &Array) -> Array;
+    fn channel_scale(x: &Array, factors: &Array) -> Array;
+    fn channel_mix(grad: &Array, x: &Array, factors: &Array) -> Array;
+}
