@@ -349,7 +349,9 @@ impl Array {
     #[track_caller]
     fn check_divisor(&self, name: &str, other: &Array) {
         let integers = !(self.dtype().is_float() || other.dtype().is_float());
-        if integers && other.numel() > 0 && !other.cast(DType::Bool).all().item::<bool>() {
+        // As it is divided by: a number beyond the narrower dtype may wrap to zero there.
+        let divisor = || other.cast(Array::result_dtype(&[self, other])).cast(DType::Bool);
+        if integers && other.numel() > 0 && !divisor().all().item::<bool>() {
             fail!("{name}: an integer is divided by zero; cast to a float for infinities");
         }
     }

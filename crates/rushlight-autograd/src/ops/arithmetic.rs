@@ -7,7 +7,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::Operand;
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, DType, Scalar, fail};
+use rushlight_array::{Array, DType, Device, Scalar, fail};
 
 binary_op!(Add, add = add, "AddBackward0", NOTHING, (Any, Any), |_saved, grad| grad.clone(), grad.clone());
 binary_op!(Sub, sub = sub, "SubBackward0", NOTHING, (Any, Any), |_saved, grad| grad.clone(), -grad);
@@ -435,6 +435,15 @@ fn by_zero() -> Vec<Reject> {
         }),
         Reject::new("floor_divide: an integer is divided by zero", || {
             integers().floor_divide(0);
+        }),
+        // In 16 bits that is 0.
+        Reject::new("floor_divide: an integer is divided by zero", || {
+            integers().to(DType::I16).floor_divide(&Tensor::from(Array::full(
+                (),
+                1i64 << 16,
+                DType::I64,
+                &Device::cpu(),
+            )));
         }),
         Reject::new("trunc_divide: an integer is divided by zero", || {
             integers().div_with(0, RoundingMode::Trunc);

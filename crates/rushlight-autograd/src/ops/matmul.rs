@@ -129,6 +129,9 @@ fn rows_of(shape: &[usize]) -> (usize, usize) {
 
 #[track_caller]
 fn check_linear(x: &Array, weight: &Array, bias: Option<&Array>) {
+    if x.dtype() == DType::Bool {
+        fail!("linear: not defined for bool; cast with .to(DType::I64) first");
+    }
     if weight.rank() != 2 {
         fail!("linear: the weight has shape {:?}; it must be [out_features, in_features]", weight.shape());
     }
@@ -370,6 +373,10 @@ pub(crate) const TABLE: &[OpInfo] = &[
                         linear(&floats([2, 3]), &floats([5, 4]), None);
                     },
                 ),
+                Reject::new("linear: not defined for bool", || {
+                    let mask = integers().gt(1);
+                    linear(&mask, &mask.unsqueeze(0), None);
+                }),
                 Reject::new("linear: bias shape [4] does not fit weight [5, 3]; it must be [5]", || {
                     linear(&floats([2, 3]), &floats([5, 3]), Some(&floats([4])));
                 }),

@@ -24,8 +24,10 @@ impl<'a> Frame<'a> {
     pub(super) fn new<T: Product>(outer: &'a Window, channels: usize) -> Self {
         let mut frame = Frame { outer, window: *outer, channels, room: None };
         let inner = around(outer);
-        if !outer.stays_inside() && channels * inner.input_len() <= FRAMED {
-            let mut room = HostBuffer::scratch(T::DTYPE, channels * inner.input_len());
+        // The padding may be wider than can be counted.
+        let size = inner.input.iter().try_fold(channels, |all, &size| all.checked_mul(size));
+        if let Some(size) = size.filter(|&size| size <= FRAMED && !outer.stays_inside()) {
+            let mut room = HostBuffer::scratch(T::DTYPE, size);
             room.as_mut_slice::<T>().fill(T::default());
             (frame.window, frame.room) = (inner, Some(room));
         }
@@ -78,7 +80,7 @@ fn around(window: &Window) -> Window {
     let size = |a: usize| {
         let last = window.output[a].saturating_sub(1) * window.stride[a];
         let reach = last + window.kernel[a].saturating_sub(1) * window.dilation[a] + 1;
-        (window.input[a] + window.padding[a]).max(reach)
+        window.input[a].saturating_add(window.padding[a]).max(reach)
     };
     Window { input: [size(0), size(1), size(2)], padding: [0; 3], ..*window }
 }
@@ -313,6 +315,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn padding_that_cannot_be_counted_is_not_copied() {
+        let window = Window {
+            input: [1, 3, 3],
+            kernel: [1, 2, 2],
+            output: [1, 3, 3],
+            stride: [1, 1 << 50, 1 << 50],
+            padding: [0, 1 << 50, 1 << 50],
+            dilation: [1, 1, 1],
+        };
+        assert_eq!(Frame::new::<f32>(&window, 2).window, window);
     }
 
     fn check(window: &Window, image: &[f32], channels: usize, windows: Range<usize>) {
