@@ -224,7 +224,12 @@ fn forward<T: Product + Float>(
             });
         }
     });
-    (sizes.array(q, l, ev, &filled), kept)
+    let y = sizes.array(q, l, ev, &filled);
+    if y.rank() != 4 {
+        return (y, kept);
+    }
+    // (N, L, heads, E) in memory, as in PyTorch and however many samples there are: what lies behind it may rely on it.
+    (contiguous(&y.transpose(1, 2)).transpose(1, 2), kept)
 }
 
 /// The softmax of rows of `width` elements, of which `n` count and the others become zero; with a causal mask row `i`

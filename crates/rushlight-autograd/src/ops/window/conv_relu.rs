@@ -83,10 +83,14 @@ pub fn conv2d_relu(
     pool: Option<(PerAxis<2>, MaxPool2dOptions)>,
 ) -> Tensor {
     let conv = convolution("conv2d", x, weight, bias, &options);
-    let pool = pool.map(|(kernel, options)| {
-        let pool = max_windows("max_pool2d", &conv.shapes[2], kernel, &options);
-        (pool.spans, pool.output)
-    });
+    // Not a closure: what it refuses is said at the caller's line.
+    let pool = match pool {
+        Some((kernel, options)) => {
+            let pool = max_windows("max_pool2d", &conv.shapes[2], kernel, &options);
+            Some((pool.spans, pool.output))
+        }
+        None => None,
+    };
     let inputs = [Some(x), Some(weight), bias];
     let places = is_grad_enabled() && inputs.iter().flatten().any(|x| x.requires_grad());
     let op = ConvRelu { conv, pool, places, index: None };
