@@ -7,7 +7,7 @@ use rushlight::nn::{BatchNorm2d, Conv2d, Dropout, Flatten, MaxPool2d};
 use rushlight::optim::lr_scheduler::OneCycleLR;
 use rushlight::prelude::*;
 use rushlight::train::{
-    Callback, Checkpoint, Context, CsvLogger, Every, JsonlLogger, Outcome, Stopper, Trainer, seed_everything,
+    Callback, Checkpoint, Context, CsvLogger, Every, JsonlLogger, Outcome, Trainer, seed_everything,
 };
 use rushlight::{Result, set_num_threads};
 use std::process::ExitCode;
@@ -81,7 +81,7 @@ impl Options {
 fn moved(image: &Tensor) -> Tensor {
     let by = randint(0, 3, [2]).to_vec::<i64>();
     let wide = rushlight::constant_pad_nd(image, [1, 1, 1, 1], 0.0);
-    wide.narrow(1, by[0], 8).narrow(2, by[1], 8)
+    wide.narrow(1, by[0] as isize, 8).narrow(2, by[1] as isize, 8)
 }
 
 fn run(dir: &str, options: &Options) -> Result<()> {
@@ -100,13 +100,13 @@ fn run(dir: &str, options: &Options) -> Result<()> {
     let test_loader = DataLoader::new(test_set).batch_size(120).num_workers(options.workers);
 
     let model = sequential![
-        Conv2d::new(1, 8, 3).padding(1),
+        Conv2d::new(1, 8, 3),
         BatchNorm2d::new(8),
         ReLU,
         MaxPool2d::new(2),
         Flatten::default(),
         Dropout::new(0.25),
-        Linear::new(8 * 4 * 4, 10),
+        Linear::new(8 * 3 * 3, 10),
     ];
     let optimizer = SGD::new(model.parameters(), 0.1).momentum(0.9);
     let schedule = OneCycleLR::new(&optimizer, 0.2, 3 * train_loader.len());
@@ -117,10 +117,9 @@ fn run(dir: &str, options: &Options) -> Result<()> {
         .callback(CsvLogger::new(format!("{dir}/epochs.csv")))
         .callback(JsonlLogger::new(format!("{dir}/steps.jsonl")).every_steps(1))
         .callback(Checkpoint::new(dir).every_steps(options.every.unwrap_or(5)))
+        .callback(ForTests { until: options.until, hang: options.hang })
         .resume(dir)
         .ctrl_c();
-    trainer =
-        trainer.callback(ForTests { until: options.until, hang: options.hang, stopper: trainer.stopper() });
     if trainer.fit(&train_loader, Some(&test_loader))? == Outcome::Interrupted {
         return Ok(());
     }
@@ -136,14 +135,13 @@ fn run(dir: &str, options: &Options) -> Result<()> {
 struct ForTests {
     until: Option<usize>,
     hang: Option<usize>,
-    stopper: Stopper,
 }
 
 impl Callback for ForTests {
     fn on_batch_end(&mut self, cx: &mut Context<'_>) -> Result<()> {
         let step = Some(cx.progress.step);
         if step == self.until {
-            self.stopper.interrupt();
+            cx.interrupt();
         }
         if step == self.hang {
             std::thread::sleep(Duration::from_secs(600));

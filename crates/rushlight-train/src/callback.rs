@@ -1,5 +1,6 @@
 //! What a callback is told, and what it may do.
 
+use crate::interrupt::Stopper;
 use crate::logs::Logs;
 use crate::progress::{Outcome, Progress};
 use rushlight_array::{Error, Result};
@@ -177,6 +178,7 @@ pub struct Context<'c> {
     pub resumed: bool,
     /// How the run ended, at its end.
     pub outcome: Option<&'c Outcome>,
+    pub(crate) stopper: &'c Stopper,
     pub(crate) say: &'c mut dyn FnMut(&str),
     pub(crate) again: Option<&'c mut dyn FnMut() -> Result<()>>,
 }
@@ -190,6 +192,11 @@ impl Context<'_> {
     /// Ends the run after this epoch, which ends here if it is going on; with the reason. The first reason counts.
     pub fn stop(&mut self, reason: impl Into<String>) {
         self.progress.stopped.get_or_insert_with(|| reason.into());
+    }
+
+    /// Ends the run after this step as Ctrl-C does: with a checkpoint, from which it can go on.
+    pub fn interrupt(&mut self) {
+        self.stopper.interrupt();
     }
 
     /// Tells the person who watches: on standard error, or where [`Trainer::messages`](crate::Trainer::messages) says.

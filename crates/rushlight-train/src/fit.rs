@@ -194,6 +194,7 @@ impl<B> Trainer<'_, B> {
                 max_epochs: self.options.max_epochs,
                 resumed: self.resumed,
                 outcome: None,
+                stopper: &self.stopper,
                 say: &mut self.say,
                 again: callback.replays().then_some(&mut again as &mut dyn FnMut() -> Result<()>),
             };
@@ -366,7 +367,8 @@ impl<B> Trainer<'_, B> {
             max_epochs: self.options.max_epochs,
             resumed: self.resumed,
             outcome,
-            say: &mut self.say,
+            stopper: &self.stopper,
+                say: &mut self.say,
             again: None,
         }
     }

@@ -125,7 +125,7 @@ impl Op for Faulty {
     }
     fn forward(&mut self, inputs: &[&Array]) -> Array {
         let factor = if self.forward { f64::NAN } else { 1.0 };
-        inputs[0].mul(&Array::from(factor).cast(inputs[0].dtype()))
+        inputs[0].mul(&rushlight_autograd::tensor(factor as f32).array())
     }
     fn backward(&self, _: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let factor = if self.backward { f64::NAN } else { 1.0 };
@@ -216,8 +216,8 @@ fn parameters_without_a_gradient_are_named() {
     let _turn = alone();
     let model = sequential![Linear::new(1, 2), Linear::new(2, 1), Linear::new(5, 5)];
     let used = |x: &Tensor| {
-        let first = model.get(0).unwrap().forward(&x.unsqueeze(1));
-        Ok(Output::new(model.get(1).unwrap().forward(&first).sum(), x.len()))
+        let first = model.get::<Linear>(0).forward(&x.unsqueeze(1));
+        Ok(Output::new(model.get::<Linear>(1).forward(&first).sum(), x.len()))
     };
     let loader = DataLoader::new(from_fn(2, |_| Ok(1.0_f32)));
     let (report, mut said) = (GradientReport::new(), Vec::new());

@@ -1,28 +1,15 @@
-use crate::{Reader, alone, cnn, digits, folder, mlp};
+use crate::{At, Reader, alone, cnn, digits, folder, mlp};
 use rushlight_array::random::manual_seed;
-use rushlight_array::{Result, num_threads, set_num_threads};
+use rushlight_array::{num_threads, set_num_threads};
 use rushlight_data::DataLoader;
 use rushlight_nn::{Module, functional as F};
 use rushlight_optim::SGD;
 use rushlight_optim::lr_scheduler::{OneCycleLR, StepLR};
 use rushlight_train::{
-    Callback, Checkpoint, Context, CsvLogger, EarlyStopping, Every, JsonlLogger, Outcome, Stopper, Trainer,
-    weights_sha256,
+    Checkpoint, CsvLogger, EarlyStopping, Every, JsonlLogger, Outcome, Trainer, weights_sha256,
 };
 use std::fs;
 use std::path::Path;
-
-/// Interrupts after a step.
-struct At(usize, Stopper);
-
-impl Callback for At {
-    fn on_batch_end(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        if cx.progress.step == self.0 {
-            self.1.interrupt();
-        }
-        Ok(())
-    }
-}
 
 /// How a part of a run is done.
 #[derive(Clone, Copy)]
@@ -57,9 +44,9 @@ fn part<M: Module>(dir: &Path, model: fn() -> M, way: Way) -> Option<String> {
         .callback(JsonlLogger::new(dir.join("log.jsonl")).every_steps(1))
         .callback(EarlyStopping::new("val_loss").patience(9).restore_best(true))
         .callback(Checkpoint::new(dir).every_steps(2))
+        .callback(At(way.until))
         .messages(|_| {})
         .resume(dir);
-    trainer = trainer.callback(At(way.until, trainer.stopper()));
     let outcome = trainer.fit(&train, Some(&valid)).unwrap();
     set_num_threads(1);
     match outcome {
@@ -196,9 +183,9 @@ fn generators_of_loader_and_program_and_a_schedule_of_epochs_go_on() {
         .generator("noise", &own)
         .limit_batches(5, 5)
         .callback(Checkpoint::new(dir).every_steps(1))
+        .callback(At(until))
         .messages(|_| {})
         .resume(dir);
-        trainer = trainer.callback(At(until, trainer.stopper()));
         trainer.fit(&train, None).unwrap();
         let rate = trainer.optimizers()[0].lr();
         (weights_sha256(&model).unwrap(), rate, trainer.progress().history.clone())

@@ -1,26 +1,15 @@
-use crate::{alone, digits, folder, mlp, names};
+use crate::{At, alone, digits, folder, mlp, names};
 use rushlight_array::Result;
 use rushlight_array::random::manual_seed;
 use rushlight_data::DataLoader;
 use rushlight_nn::{Module, functional as F};
 use rushlight_optim::SGD;
 use rushlight_train::{
-    Callback, Checkpoint, Context, CsvLogger, JsonlLogger, Mode, Outcome, Stopper, Trainer, weights_sha256,
+    Callback, Checkpoint, Context, CsvLogger, JsonlLogger, Mode, Outcome, Trainer, weights_sha256,
 };
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
-
-struct At(usize, Stopper);
-
-impl Callback for At {
-    fn on_batch_end(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        if cx.progress.step == self.0 {
-            self.1.interrupt();
-        }
-        Ok(())
-    }
-}
 
 /// A run into a folder, or its next part; with what it said.
 fn run(dir: &Path, until: usize, resume: bool) -> (Result<Outcome>, String, Vec<String>) {
@@ -42,8 +31,8 @@ fn run_of(
         .callback(CsvLogger::new(dir.join("log.csv")).every_steps(1))
         .callback(JsonlLogger::new(dir.join("log.jsonl")))
         .callback(checkpoint)
+        .callback(At(until))
         .messages(|message| said.borrow_mut().push(message.to_owned()));
-    trainer = trainer.callback(At(until, trainer.stopper()));
     if resume {
         trainer = trainer.resume(dir);
     }
@@ -61,7 +50,7 @@ fn a_damaged_newest_checkpoint_falls_back_with_a_warning() {
     let (_, hash, _) = run(&whole, NEVER, true);
     for damage in 0..3 {
         let _ = fs::remove_dir_all(&dir);
-        run(&dir, 5, true);
+        run(&dir, 5, true).0.unwrap();
         let newest = dir.join("step-0000000005.ckpt");
         let mut bytes = fs::read(&newest).unwrap();
         match damage {
@@ -92,7 +81,7 @@ fn a_damaged_newest_checkpoint_falls_back_with_a_warning() {
 fn where_no_checkpoint_can_be_read_the_run_does_not_begin_anew() {
     let _turn = alone();
     let dir = folder("all-damaged");
-    run(&dir, 3, true);
+    run(&dir, 3, true).0.unwrap();
     for name in names(&dir).iter().filter(|name| name.ends_with(".ckpt")) {
         fs::write(dir.join(name), b"nothing").unwrap();
     }
@@ -117,12 +106,12 @@ fn another_run_in_the_folder_is_set_aside() {
 fn what_was_logged_after_the_checkpoint_is_cut_off() {
     let _turn = alone();
     let (whole, dir) = (folder("cut-whole"), folder("cut"));
-    run(&whole, NEVER, true);
-    run(&dir, 4, true);
+    run(&whole, NEVER, true).0.unwrap();
+    run(&dir, 4, true).0.unwrap();
     let log = dir.join("log.csv");
     let text = fs::read_to_string(&log).unwrap();
     fs::write(&log, format!("{text}2,5,0.123\n2,6,0.4")).unwrap();
-    run(&dir, NEVER, true);
+    run(&dir, NEVER, true).0.unwrap();
     assert_eq!(fs::read(&log).unwrap(), fs::read(whole.join("log.csv")).unwrap());
 }
 
@@ -130,7 +119,7 @@ fn what_was_logged_after_the_checkpoint_is_cut_off() {
 fn a_log_that_lost_lines_is_told_of() {
     let _turn = alone();
     let dir = folder("lost");
-    run(&dir, 4, true);
+    run(&dir, 4, true).0.unwrap();
     fs::write(dir.join("log.csv"), "epoch,step,loss\n").unwrap();
     let (outcome, _, said) = run(&dir, NEVER, true);
     assert_eq!(outcome.unwrap(), Outcome::Finished);
@@ -144,7 +133,7 @@ fn a_log_that_lost_lines_is_told_of() {
 fn a_checkpoint_of_another_model_or_optimiser_is_an_error() {
     let _turn = alone();
     let dir = folder("other");
-    run(&dir, 4, true);
+    run(&dir, 4, true).0.unwrap();
     let model = crate::cnn();
     let loader = DataLoader::new(digits(48, false)).batch_size(16).shuffle(true);
     let mut trainer = Trainer::new(&model, SGD::new(model.parameters(), 0.1), F::cross_entropy)
@@ -188,7 +177,7 @@ fn the_last_and_the_best_checkpoints_stay() {
     let _turn = alone();
     let dir = folder("best");
     let checkpoint = Checkpoint::new(&dir).keep_last(1).keep_best(1, "loss", Mode::Max);
-    run_of(&dir, NEVER, true, checkpoint.clone());
+    run_of(&dir, NEVER, true, checkpoint.clone()).0.unwrap();
     // The loss falls, so the first epoch of three steps has the largest.
     let kept: Vec<String> = names(&dir).into_iter().filter(|name| name.ends_with(".ckpt")).collect();
     assert_eq!(kept, ["step-0000000003.ckpt", "step-0000000009-final.ckpt"]);
@@ -237,10 +226,10 @@ fn a_full_disk_keeps_the_checkpoint_before_and_is_told_of() {
             .callback(Fill(full_from, &fill))
             .callback(CsvLogger::new(logs.join("log.csv")).every_steps(1))
             .callback(Checkpoint::new(&dir).every_steps(1))
+            .callback(At(until))
             .messages(|message| said.borrow_mut().push(message.to_owned()))
             .resume(&dir);
-        trainer = trainer.callback(At(until, trainer.stopper()));
-        let outcome = trainer.fit(&loader, None).unwrap();
+            let outcome = trainer.fit(&loader, None).unwrap();
         drop(trainer);
         (outcome, weights_sha256(&model).unwrap(), said.into_inner())
     };

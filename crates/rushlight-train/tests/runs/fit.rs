@@ -184,7 +184,7 @@ fn losses_and_metrics_weigh_uneven_batches_by_samples() {
     assert_eq!(logs.get("right"), Some(right));
     // Without dropout and learning an epoch of training says the same as validation.
     let predicted = trainer.predict(&loader).unwrap();
-    assert!(predicted.equal(&logits) || predicted.allclose(&logits));
+    assert!(predicted.allclose(&logits, 1e-5, 1e-6));
     trainer.fit(&loader, Some(&loader)).unwrap();
     let history = &trainer.progress().history[0];
     assert_eq!(history.get("val_right"), Some(right));

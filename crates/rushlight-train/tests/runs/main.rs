@@ -12,6 +12,7 @@ use rushlight_nn::{
     BatchNorm2d, Conv2d, Dropout, Flatten, LSTM, Linear, MaxPool2d, Module, ReLU, RnnOptions, Sequential,
     fields, sequential,
 };
+use rushlight_train::{Callback, Context};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +20,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Interrupts the run after a step.
+struct At(usize);
+
+impl Callback for At {
+    fn on_batch_end(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        if cx.progress.step == self.0 {
+            cx.interrupt();
+        }
+        Ok(())
+    }
 }
 
 /// An empty folder for a test.
@@ -56,7 +69,7 @@ fn digits(len: usize, augment: bool) -> impl Dataset<Item = (Tensor, i64)> + 'st
         }
         let by = randint(0, 3, [2]).to_vec::<i64>();
         let wide = rushlight_autograd::ops::constant_pad_nd(&image, [1, 1, 1, 1], 0.0);
-        Ok((wide.narrow(1, by[0], 8).narrow(2, by[1], 8), label))
+        Ok((wide.narrow(1, by[0] as isize, 8).narrow(2, by[1] as isize, 8), label))
     };
     First(Digits::new(), len).map(image)
 }
@@ -95,7 +108,7 @@ impl Reader {
 
 impl Module for Reader {
     fn forward(&self, x: &Tensor) -> Tensor {
-        let (rows, _) = self.lstm.forward(&x.squeeze(1), None);
+        let (rows, _) = self.lstm.forward(&x.reshape([-1, 8, 8]), None);
         self.head.forward(&rows.select(1, -1))
     }
 }
