@@ -63,6 +63,7 @@ impl Moments {
 
 #[test]
 fn a_run_that_is_killed_ten_times_ends_as_one_that_is_not() {
+    let _turn = crate::alone();
     let (whole, dir) = (folder("whole"), folder("killed"));
     let began = Instant::now();
     let (hash, _) = finish(&whole, &["--workers", "2", "--threads", "2"]);
@@ -72,7 +73,7 @@ fn a_run_that_is_killed_ten_times_ends_as_one_that_is_not() {
     let (mut moments, mut killed, mut whole_runs) = (Moments(kills as u64), 0, 0);
     while killed < kills {
         let mut child = start(&dir, &["--workers", "2", "--threads", "2"]);
-        std::thread::sleep(time.mul_f64(0.5 * moments.next()));
+        std::thread::sleep(time.mul_f64(0.4 * moments.next()));
         if child.try_wait().unwrap().is_some() {
             // It was quicker: compare, and begin anew.
             whole_runs += 1;
@@ -100,6 +101,7 @@ fn a_run_that_is_killed_ten_times_ends_as_one_that_is_not() {
 
 #[test]
 fn threads_workers_and_a_stop_change_neither_weights_nor_logs() {
+    let _turn = crate::alone();
     let (whole, dir) = (folder("ways-whole"), folder("ways"));
     let (hash, _) = finish(&whole, &[]);
     for (threads, workers, until) in [("1", "1", "45"), ("8", "4", "70")] {
@@ -121,13 +123,15 @@ fn threads_workers_and_a_stop_change_neither_weights_nor_logs() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_writes_a_checkpoint_and_a_second_one_ends_at_once() {
+    let _turn = crate::alone();
     let interrupt = |child: &Child| {
         let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     };
-    let begun = |dir: &Path| {
+    let begun = |dir: &Path, steps: usize| {
         let until = Instant::now() + Duration::from_secs(60);
-        while fs::metadata(dir.join("steps.jsonl")).map_or(0, |about| about.len()) < 200 {
+        let lines = || fs::read_to_string(dir.join("steps.jsonl")).map_or(0, |text| text.lines().count());
+        while lines() < steps {
             assert!(Instant::now() < until, "the run does not begin");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -135,7 +139,7 @@ fn ctrl_c_writes_a_checkpoint_and_a_second_one_ends_at_once() {
     let (whole, dir) = (folder("ctrl-c-whole"), folder("ctrl-c"));
     let (hash, _) = finish(&whole, &[]);
     let child = start(&dir, &[]);
-    begun(&dir);
+    begun(&dir, 4);
     interrupt(&child);
     let done = child.wait_with_output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();
@@ -150,7 +154,8 @@ fn ctrl_c_writes_a_checkpoint_and_a_second_one_ends_at_once() {
     fs::remove_dir_all(&dir).unwrap();
     // It never comes to the end of its step.
     let child = start(&dir, &["--hang", "20"]);
-    begun(&dir);
+    // The 20th line is written after that.
+    begun(&dir, 19);
     interrupt(&child);
     std::thread::sleep(Duration::from_millis(300));
     interrupt(&child);
