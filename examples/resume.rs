@@ -7,7 +7,8 @@ use rushlight::nn::{BatchNorm2d, Conv2d, Dropout, Flatten, MaxPool2d};
 use rushlight::optim::lr_scheduler::OneCycleLR;
 use rushlight::prelude::*;
 use rushlight::train::{
-    Callback, Checkpoint, Context, CsvLogger, Every, JsonlLogger, Outcome, Trainer, seed_everything,
+    Callback, Checkpoint, Context, CsvLogger, Every, JsonlLogger, Outcome, ProgressBar, Trainer,
+    seed_everything,
 };
 use rushlight::{Result, set_num_threads};
 use std::process::ExitCode;
@@ -114,6 +115,7 @@ fn run(dir: &str, options: &Options) -> Result<()> {
     let mut trainer = Trainer::new(&model, optimizer, F::cross_entropy)
         .max_epochs(3)
         .schedule(schedule, Every::Step)
+        .callback(ProgressBar::new())
         .callback(CsvLogger::new(format!("{dir}/epochs.csv")))
         .callback(JsonlLogger::new(format!("{dir}/steps.jsonl")).every_steps(1))
         .callback(Checkpoint::new(dir).every_steps(options.every.unwrap_or(5)))
@@ -122,10 +124,6 @@ fn run(dir: &str, options: &Options) -> Result<()> {
         .ctrl_c();
     if trainer.fit(&train_loader, Some(&test_loader))? == Outcome::Interrupted {
         return Ok(());
-    }
-    for (epoch, logs) in trainer.progress().history.iter().enumerate() {
-        let numbers: Vec<String> = logs.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-        println!("epoch {}  {}", epoch + 1, numbers.join("  "));
     }
     println!("final weights sha256 {}", rushlight::train::weights_sha256(&model)?);
     Ok(())

@@ -368,7 +368,7 @@ impl<B> Trainer<'_, B> {
             resumed: self.resumed,
             outcome,
             stopper: &self.stopper,
-                say: &mut self.say,
+            say: &mut self.say,
             again: None,
         }
     }

@@ -51,7 +51,13 @@ impl<B> Trainer<'_, B> {
 
     /// Goes on from a checkpoint, if [`resume`](Trainer::resume) was called and there is one.
     pub(crate) fn restore(&mut self, loader: &dyn Loader<Batch = B>) -> Result<()> {
-        let Some(path) = self.options.resume.take() else { return Ok(()) };
+        let Some(path) = self.options.resume.take() else {
+            if self.progress.in_epoch {
+                // Interrupted in this very process: the loader goes on where it stands.
+                loader.load_state(&loader.state())?;
+            }
+            return Ok(());
+        };
         let Some((path, state)) = folder::newest(&path, &mut *self.say)? else { return Ok(()) };
         self.load(&state, loader)
             .map_err(|error| Error::invalid(path.display().to_string(), error.to_string()))?;

@@ -164,21 +164,20 @@ impl Callback for Checkpoint {
         let mut kept = self.lock();
         kept.files.retain(|(named, _)| found.contains(named));
         for named in found {
-            let later = !cx.resumed || named.step > cx.progress.step;
-            if later {
-                let aside = folder::set_aside(&self.folder.join(named.file()))?;
-                cx.say(&format!(
-                    "a checkpoint of another run, or of a later step, is now {}",
-                    aside.display()
-                ));
-                kept.files.retain(|(other, _)| *other != named);
-            } else if !kept.files.iter().any(|(other, _)| *other == named) {
-                // Dropped before this process, which was killed before it had removed it; or the very one that the run
-                // goes on from, where another folder's state was loaded.
-                if named.step < cx.progress.step {
-                    self.remove(&named)?;
-                }
+            let before = named.step.cmp(&cx.progress.step);
+            let own = kept.files.iter().any(|(other, _)| *other == named) && before.is_le();
+            // The very one that the run goes on from may be kept under another list, or none.
+            if own || (cx.resumed && before.is_eq()) {
+                continue;
             }
+            if cx.resumed && before.is_lt() {
+                // No longer kept; the process was killed before it had removed it.
+                self.remove(&named)?;
+                continue;
+            }
+            kept.files.retain(|(other, _)| *other != named);
+            let aside = folder::set_aside(&self.folder.join(named.file()))?;
+            cx.say(&format!("a checkpoint of another run, or of a later step, is now {}", aside.display()));
         }
         Ok(())
     }

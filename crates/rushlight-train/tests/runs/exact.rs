@@ -1,4 +1,4 @@
-use crate::{At, Reader, alone, cnn, digits, folder, mlp};
+use crate::{At, Reader, Right, alone, cnn, digits, folder, mlp};
 use rushlight_array::random::manual_seed;
 use rushlight_array::{num_threads, set_num_threads};
 use rushlight_data::DataLoader;
@@ -40,6 +40,7 @@ fn part<M: Module>(dir: &Path, model: fn() -> M, way: Way) -> Option<String> {
         .schedule(cycle, Every::Step)
         .accumulate(way.accumulate)
         .clip_grad_norm(5.0)
+        .metric(Right::default())
         .callback(CsvLogger::new(dir.join("log.csv")))
         .callback(JsonlLogger::new(dir.join("log.jsonl")).every_steps(1))
         .callback(EarlyStopping::new("val_loss").patience(9).restore_best(true))

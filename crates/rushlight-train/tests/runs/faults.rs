@@ -229,7 +229,7 @@ fn a_full_disk_keeps_the_checkpoint_before_and_is_told_of() {
             .callback(At(until))
             .messages(|message| said.borrow_mut().push(message.to_owned()))
             .resume(&dir);
-            let outcome = trainer.fit(&loader, None).unwrap();
+        let outcome = trainer.fit(&loader, None).unwrap();
         drop(trainer);
         (outcome, weights_sha256(&model).unwrap(), said.into_inner())
     };

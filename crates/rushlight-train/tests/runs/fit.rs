@@ -1,4 +1,4 @@
-use crate::{alone, digits, folder, mlp, names};
+use crate::{At, Right, alone, digits, folder, mlp, names};
 use rushlight_array::random::{default_generator, manual_seed};
 use rushlight_array::{Error, Result};
 use rushlight_autograd::{Tensor, no_grad, tensor};
@@ -6,40 +6,11 @@ use rushlight_data::{DataLoader, TensorDataset, from_fn};
 use rushlight_nn::{Linear, MSELoss, Module, functional as F};
 use rushlight_optim::lr_scheduler::ReduceLROnPlateau;
 use rushlight_optim::{Optimizer, SGD, clip_grad_norm_};
-use rushlight_serialize::Value;
 use rushlight_train::{
-    Callback, Checkpoint, Context, CsvLogger, EarlyStopping, Metric, Moment, Outcome, Output, Trainer,
-    weights_sha256,
+    Callback, Checkpoint, Context, CsvLogger, EarlyStopping, Moment, Outcome, Output, Trainer, weights_sha256,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// The share of right answers.
-#[derive(Default)]
-struct Right(f64, f64);
-
-impl Metric for Right {
-    fn name(&self) -> String {
-        "right".into()
-    }
-    fn update(&mut self, output: &Tensor, target: &Tensor) {
-        self.0 += output.argmax_dim(1, false).eq(target).sum().item();
-        self.1 += target.len() as f64;
-    }
-    fn value(&self) -> f64 {
-        self.0 / self.1
-    }
-    fn reset(&mut self) {
-        *self = Right::default();
-    }
-    fn state(&self) -> Value {
-        Value::from([self.0, self.1])
-    }
-    fn load_state(&mut self, state: &Value) -> Result<()> {
-        *self = Right(state.list()?[0].float()?, state.list()?[1].float()?);
-        Ok(())
-    }
-}
 
 /// Writes down what happens.
 #[derive(Clone, Default)]
@@ -356,4 +327,33 @@ fn more_epochs_go_on_in_the_same_process_or_in_another() {
     run(&[1], Some(&dir));
     assert_eq!(names(&dir), ["step-0000000003-final.ckpt", "step-0000000003.ckpt"]);
     assert_eq!(run(&[3], Some(&dir)), expected);
+}
+
+#[test]
+fn an_interrupted_fit_goes_on_in_the_same_process() {
+    let _turn = alone();
+    let dir = folder("again");
+    let run = |until: usize| {
+        manual_seed(1);
+        let model = mlp();
+        let loader = DataLoader::new(digits(70, true)).batch_size(16).shuffle(true);
+        let mut trainer = Trainer::new(&model, SGD::new(model.parameters(), 0.1), F::cross_entropy)
+            .messages(|message| assert!(!message.contains(".old"), "{message}"))
+            .callback(Checkpoint::new(&dir).every_steps(1))
+            .callback(At(until))
+            .max_epochs(2);
+        let outcome = trainer.fit(&loader, None).unwrap();
+        if until < usize::MAX {
+            assert_eq!(outcome, Outcome::Interrupted);
+            assert_eq!(trainer.fit(&loader, None).unwrap(), Outcome::Finished);
+        }
+        let history = trainer.progress().history.clone();
+        drop(trainer);
+        std::fs::remove_dir_all(&dir).unwrap();
+        (weights_sha256(&model).unwrap(), history)
+    };
+    let whole = run(usize::MAX);
+    for until in [3, 5, 9] {
+        assert_eq!(run(until), whole, "{until}");
+    }
 }

@@ -12,7 +12,8 @@ use rushlight_nn::{
     BatchNorm2d, Conv2d, Dropout, Flatten, LSTM, Linear, MaxPool2d, Module, ReLU, RnnOptions, Sequential,
     fields, sequential,
 };
-use rushlight_train::{Callback, Context};
+use rushlight_serialize::Value;
+use rushlight_train::{Callback, Context, Metric};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The share of right answers.
+#[derive(Default)]
+struct Right(f64, f64);
+
+impl Metric for Right {
+    fn name(&self) -> String {
+        "right".into()
+    }
+    fn update(&mut self, output: &Tensor, target: &Tensor) {
+        self.0 += output.argmax_dim(1, false).eq(target).sum().item();
+        self.1 += target.len() as f64;
+    }
+    fn value(&self) -> f64 {
+        self.0 / self.1
+    }
+    fn reset(&mut self) {
+        *self = Right::default();
+    }
+    fn state(&self) -> Value {
+        Value::from([self.0, self.1])
+    }
+    fn load_state(&mut self, state: &Value) -> Result<()> {
+        *self = Right(state.list()?[0].float()?, state.list()?[1].float()?);
+        Ok(())
+    }
 }
 
 /// Interrupts the run after a step.
