@@ -93,7 +93,7 @@ fn fits(tensor: &Tensor, other: &Tensor) -> bool {
 fn reusable(tensor: Tensor, other: &Tensor) -> Result<(Array, &Array), Tensor> {
     match other.fixed() {
         // What is watched goes through the recorder.
-        Some(array) if !(is_grad_enabled() && other.requires_grad()) && !anomaly::watching() => {
+        Some(array) if !(anomaly::watching() || is_grad_enabled() && other.requires_grad()) => {
             tensor.into_unshared().map(|own| (own, array))
         }
         _ => Err(tensor),

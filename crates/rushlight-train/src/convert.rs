@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_state_of_a_loader_comes_back_whole() {
         for generator in [Generator::new(3), Generator::new(TorchSeed(3))] {
-            let set = DataLoader::new(from_fn(9, |i| Ok(i))).shuffle(true).generator(generator);
+            let set = DataLoader::new(from_fn(9, Ok)).shuffle(true).generator(generator);
             for read in 0..3 {
                 let mut epoch = set.iter();
                 epoch.by_ref().take(read).for_each(drop);

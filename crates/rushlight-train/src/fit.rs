@@ -97,6 +97,7 @@ impl<B> Trainer<'_, B> {
         self.model.train();
         if !self.progress.in_epoch {
             self.progress.in_epoch = true;
+            (self.set_epoch)(self.progress.epoch);
             self.means.clear();
             self.metrics.iter_mut().for_each(|metric| metric.reset());
             self.logs = Default::default();
@@ -122,11 +123,10 @@ impl<B> Trainer<'_, B> {
             }
         }
         // The loader learns that its epoch is over, and draws what it draws then.
-        if let Some(batches) = batches.as_mut().filter(|_| source.len == source.loader.len()) {
-            if self.progress.batch == source.len && batches.next().is_some() {
-                let reason = format!("there are more batches than its len() of {}", source.len);
-                return Err(Error::invalid("Loader", reason));
-            }
+        let whole = source.len == source.loader.len() && self.progress.batch == source.len;
+        if whole && batches.as_mut().is_some_and(|batches| batches.next().is_some()) {
+            let reason = format!("there are more batches than its len() of {}", source.len);
+            return Err(Error::invalid("Loader", reason));
         }
         Ok(Pass::Over)
     }

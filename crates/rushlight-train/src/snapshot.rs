@@ -110,6 +110,7 @@ impl<B> Trainer<'_, B> {
             }
         }
         self.load_callbacks(state.get("callbacks")?)?;
+        (self.set_epoch)(progress.epoch);
         loader.load_state(&convert::to_loader(state.get("loader")?)?)?;
         let generators = state.get("generators")?;
         for (name, generator) in &self.generators {

@@ -48,6 +48,7 @@ pub struct Trainer<'a, B = (Tensor, Tensor)> {
     pub(crate) generators: Vec<(String, Generator)>,
     pub(crate) options: Options,
     pub(crate) stopper: Stopper,
+    pub(crate) set_epoch: Box<dyn FnMut(usize) + 'a>,
     pub(crate) say: Box<dyn FnMut(&str) + 'a>,
     pub(crate) progress: Progress,
     /// The means of the epoch so far.
@@ -202,6 +203,7 @@ impl<'a, B> Trainer<'a, B> {
             generators: Vec::new(),
             options: Options::default(),
             stopper: Stopper::default(),
+            set_epoch: Box::new(|_| {}),
             say: Box::new(|message| eprintln!("{message}")),
             progress: Progress::default(),
             means: Means::default(),
@@ -264,6 +266,14 @@ impl<'a, B> Trainer<'a, B> {
     #[must_use]
     pub fn generator(mut self, name: impl Into<String>, generator: &Generator) -> Self {
         self.generators.push((name.into(), generator.clone()));
+        self
+    }
+
+    /// Called with the number of each epoch, from 0, before it begins, and again before it goes on after a resume: for
+    /// samplers that want to know, as `DistributedSampler::set_epoch`.
+    #[must_use]
+    pub fn set_epoch(mut self, set_epoch: impl FnMut(usize) + 'a) -> Self {
+        self.set_epoch = Box::new(set_epoch);
         self
     }
 

@@ -199,3 +199,32 @@ fn generators_of_loader_and_program_and_a_schedule_of_epochs_go_on() {
     }
     assert_eq!(run(&dir, usize::MAX), expected);
 }
+
+#[test]
+fn a_sampler_that_is_told_the_epoch_goes_on_in_the_second_one() {
+    use rushlight_data::DistributedSampler;
+    use std::sync::Arc;
+    let _turn = alone();
+    let run = |dir: &Path, until: usize| {
+        manual_seed(7);
+        let model = mlp();
+        let sampler = Arc::new(DistributedSampler::new(80, 2, 1));
+        let train = DataLoader::new(digits(80, false)).batch_size(8).sampler(Arc::clone(&sampler));
+        let mut trainer = Trainer::new(&model, SGD::new(model.parameters(), 0.1), F::cross_entropy)
+            .max_epochs(3)
+            .set_epoch(|epoch| sampler.set_epoch(epoch as u64))
+            .callback(Checkpoint::new(dir))
+            .callback(At(until))
+            .messages(|_| {})
+            .resume(dir);
+        trainer.fit(&train, None).unwrap();
+        weights_sha256(&model).unwrap()
+    };
+    let (whole, dir) = (folder("rank-whole"), folder("rank"));
+    let expected = run(&whole, usize::MAX);
+    // 5 batches an epoch.
+    for until in [3, 7, 12] {
+        run(&dir, until);
+    }
+    assert_eq!(run(&dir, usize::MAX), expected);
+}
