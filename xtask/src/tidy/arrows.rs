@@ -13,6 +13,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rushlight-data", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-serialize", &["rushlight-array", "rushlight-autograd"]),
     (
+        "rushlight-train",
+        &[
+            "rushlight-array",
+            "rushlight-autograd",
+            "rushlight-nn",
+            "rushlight-optim",
+            "rushlight-data",
+            "rushlight-serialize",
+        ],
+    ),
+    (
         "rushlight",
         &[
             "rushlight-array",
