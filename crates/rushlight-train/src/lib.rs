@@ -8,5 +8,10 @@
 
 mod metric;
 pub mod metrics;
+#[cfg(feature = "plots")]
+pub mod plots;
+mod png;
+pub mod report;
+pub mod tensorboard;
 
 pub use metric::Metric;
