@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// A card with everything, and with texts that would do harm where they are not escaped.
 fn card() -> RunCard {
-    let curve = |scale: f64, bend: f64| {
+    let curve = |scale: f64, bend: f64| -> Vec<(f64, f64)> {
         (1..=20)
             .map(|i| (f64::from(i), scale * (-bend * f64::from(i)).exp() + 0.02 * f64::from(i * 7 % 5)))
             .collect()
@@ -21,11 +21,12 @@ fn card() -> RunCard {
     card.results = [("test accuracy", 0.9833), ("test loss", 0.0612), ("seconds", 12.5), ("epochs", 20.0)]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec();
-    let mut loss: Vec<(f64, f64)> = curve(2.2, 0.15);
+    let mut loss = curve(2.2, 0.15);
     loss[12].1 = f64::NAN;
     card.curves.push(Curve::new("Loss", "train", "epoch", curve(2.3, 0.2)));
     card.curves.push(Curve::new("Loss", "validation", "epoch", loss));
-    card.curves.push(Curve::new("Accuracy", "validation", "epoch", curve(-0.9, 0.3)));
+    let accuracy = curve(-0.9, 0.3).into_iter().map(|(x, y)| (x, 0.9 + y)).collect();
+    card.curves.push(Curve::new("Accuracy", "validation", "epoch", accuracy));
     let rate =
         (0..20_000).map(|i| (f64::from(i), 1e-3 * (1.0 + (f64::from(i) / 20_000.0 * 3.2).cos()))).collect();
     card.curves.push(Curve::new("Learning rate", "lr <i>", "step", rate));
@@ -90,7 +91,7 @@ fn texts_stand_in_the_page_and_do_nothing() {
     for no in ["<script", "<b>\u{1}", "lr <i>", "http://", "https://", "src=", "url(", "NaN\""] {
         assert!(!page.contains(no), "{no}");
     }
-    assert!(page.contains("validation is NaN at epoch 13, first of 1."));
+    assert!(page.contains("validation is NaN at epoch 13."));
     // Every tag that is opened is closed.
     for tag in ["section", "table", "svg", "text", "ul", "main", "body", "html", "div", "circle"] {
         let count = |what: String| page.matches(&what).count();
@@ -112,7 +113,11 @@ fn a_card_without_anything_is_a_page_too() {
     odd.curves.push(Curve::new("", "", "", vec![]));
     odd.curves.push(Curve::new("a", "b", "c", vec![(f64::NAN, f64::INFINITY), (1e308, -1e308)]));
     odd.curves.push(Curve::new("a", "d", "c", vec![(-1e308, 1e308)]));
-    assert!(!odd.to_html().contains("NaN "), "{}", odd.to_html());
+    let page = odd.to_html();
+    assert!(
+        page.contains("b is inf at c NaN.") && !page.contains("=\"NaN") && !page.contains("MNaN"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::{Area, COLORS, Drawn, FONT, LINES, SOFT, TEXT, text};
 use crate::report::{label, thinned, ticks};
-use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 use plotters::prelude::*;
+use std::ops::Range;
 
 /// A line of a picture.
 #[derive(Clone, Debug)]
@@ -39,50 +40,26 @@ impl Curves {
     }
 
     pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<'_, B>) -> Drawn<B> {
-        let least = self.finite().map(|p| p.1).fold(f64::INFINITY, f64::min);
-        let most = self.finite().map(|p| p.1).fold(0.0, f64::max);
-        let (low, high, step) = ends(self.finite().map(|p| p.1), 6);
-        if self.log_y && least > 0.0 && least.is_finite() {
-            // To whole powers where there are several, so that the ends have labels.
-            let (low, high) = match (least.log10().floor(), most.log10().ceil()) {
-                (low, high) if high - low >= 2.0 => (10f64.powf(low), 10f64.powf(high)),
-                _ => (least / 1.2, most * 1.2),
-            };
-            let format = |value: &f64| label(*value, *value);
-            self.draw_on(area, (low..high).log_scale(), &format)
+        let x = Scale::linear(self.finite().map(|p| p.0), 8);
+        let y = || self.finite().map(|p| p.1);
+        let y = if self.log_y && y().all(|value| value > 0.0) && y().next().is_some() {
+            Scale::logarithmic(y())
         } else {
-            self.draw_on(area, low..high, &|value: &f64| label(*value, step))
-        }
-    }
-
-    fn draw_on<B: DrawingBackend, Y>(
-        &self,
-        area: &Area<'_, B>,
-        y: Y,
-        format_y: &dyn Fn(&f64) -> String,
-    ) -> Drawn<B>
-    where
-        Y: AsRangedCoord<Value = f64>,
-        Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
-    {
-        let (left, right, step) = ends(self.finite().map(|p| p.0), 8);
+            Scale::linear(y(), 6)
+        };
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, text(26, &TEXT))
             .margin(14)
             .margin_right(24)
             .x_label_area_size(52)
             .y_label_area_size(78)
-            .build_cartesian_2d(left..right, y)?;
+            .build_cartesian_2d(x, y)?;
         chart
             .configure_mesh()
-            .x_labels(9)
-            .y_labels(7)
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
             .axis_desc_style(text(19, &TEXT))
             .label_style(text(16, &SOFT))
-            .x_label_formatter(&|value| label(*value, step))
-            .y_label_formatter(&format_y)
             .axis_style(SOFT)
             .bold_line_style(LINES)
             .light_line_style(TRANSPARENT)
@@ -119,11 +96,69 @@ impl Curves {
     }
 }
 
-/// Round ends that hold the values, and the step between round numbers.
-fn ends(values: impl Iterator<Item = f64>, count: usize) -> (f64, f64, f64) {
-    let (low, high) =
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let ticks = ticks(low, high, count);
-    (ticks[0], ticks[ticks.len() - 1], ticks[1] - ticks[0])
+/// An axis between round numbers. Those of `plotters` never come to an end where numbers are so large that the steps
+/// between them vanish.
+#[derive(Clone, Debug)]
+struct Scale {
+    ticks: Vec<f64>,
+    is_log: bool,
+}
+
+impl Scale {
+    fn linear(values: impl Iterator<Item = f64>, count: usize) -> Scale {
+        let (low, high) = bounds(values).unwrap_or((0.0, 1.0));
+        Scale { ticks: ticks(low, high, count), is_log: false }
+    }
+
+    /// Over positive numbers: powers of ten, and 2 and 5 between them where there are few.
+    fn logarithmic(values: impl Iterator<Item = f64>) -> Scale {
+        let (low, high) = bounds(values).unwrap_or((1.0, 10.0));
+        let first = low.log10().floor() as i32;
+        let last = (high.log10().ceil() as i32).max(first + 1);
+        let power = |exponent: i32| 10f64.powi(exponent).clamp(f64::MIN_POSITIVE, f64::MAX);
+        let ticks: Vec<f64> = if last - first > 2 {
+            let step = ((last - first) as usize).div_ceil(8);
+            (first..last + step as i32).step_by(step).map(power).collect()
+        } else {
+            let all = (first..=last).flat_map(|e| [1.0, 2.0, 5.0].map(|m| (m * power(e)).min(f64::MAX)));
+            let all: Vec<f64> = all.collect();
+            // From the last that is not above all values to the first that is not below any.
+            let start = all.iter().rposition(|&tick| tick <= low).unwrap_or(0);
+            let end = all.iter().position(|&tick| tick >= high).unwrap_or(all.len() - 1).max(start + 1);
+            all[start..=end.min(all.len() - 1)].to_vec()
+        };
+        Scale { ticks, is_log: true }
+    }
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.map(|v| (v, v)).reduce(|(low, high), (v, _)| (low.min(v), high.max(v)))
+}
+
+impl Ranged for Scale {
+    type FormatOption = NoDefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        // Halves, because the whole range may be larger than the largest number.
+        let at = |value: f64| if self.is_log { value.log10() } else { value / 2.0 };
+        let Range { start, end } = self.range();
+        let share = (at(*value) - at(start)) / (at(end) - at(start));
+        limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        self.ticks.clone()
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.ticks[0]..self.ticks[self.ticks.len() - 1]
+    }
+}
+
+impl ValueFormatter<f64> for Scale {
+    fn format_ext(&self, value: &f64) -> String {
+        let step = if self.is_log { *value } else { self.ticks[1] - self.ticks[0] };
+        label(*value, step)
+    }
 }

@@ -62,7 +62,7 @@ impl Matrix {
                 area.draw(&Rectangle::new(corners, shade(share).filled()))?;
                 area.draw(&Rectangle::new(corners, WHITE.stroke_width(1)))?;
                 if cell >= 18 && number > 0 {
-                    let color = if share > 0.45 { &WHITE } else { &TEXT };
+                    let color = if share > 0.6 { &WHITE } else { &TEXT };
                     let style = text(size, color).pos(middle);
                     area.draw(&Text::new(number.to_string(), center(column, row), style))?;
                 }

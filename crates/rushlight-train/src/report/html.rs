@@ -17,6 +17,7 @@ h2 { font-size: 17px; margin: 0 0 8px; overflow-wrap: anywhere; }
 .lead { color: var(--soft); margin: 0 0 20px; overflow-wrap: anywhere; }
 .cards { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); margin: 0 0 16px; }
 .numbers { grid-template-columns: repeat(auto-fit, minmax(min(100%, 150px), 1fr)); }
+.facts { columns: 380px; column-gap: 16px; } .facts section { break-inside: avoid; margin: 0 0 16px; }
 section, .number { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; min-width: 0; }
 .number b { display: block; font-size: 22px; font-weight: 600; overflow-wrap: anywhere; }
 .number span { color: var(--soft); overflow-wrap: anywhere; }
@@ -75,7 +76,7 @@ impl RunCard {
         );
         self.numbers(&mut out);
         self.charts(&mut out);
-        out.push_str("<div class=\"cards\">\n");
+        out.push_str("<div class=\"facts\">\n");
         self.facts(&mut out);
         out + "</div>\n</main>\n</body>\n</html>\n"
     }
@@ -120,17 +121,7 @@ impl RunCard {
             }
             let _ = writeln!(out, "</ul>\n{}", chart::svg(title, &curves));
             for curve in &curves {
-                if let Some(point) = curve.points.iter().find(|point| !point.1.is_finite()) {
-                    let _ = writeln!(
-                        out,
-                        "<p class=\"warning\">{} is {} at {} {}, first of {}.</p>",
-                        escaped(&curve.name),
-                        short(point.1),
-                        escaped(&curve.x),
-                        short(point.0),
-                        curve.points.iter().filter(|point| !point.1.is_finite()).count()
-                    );
-                }
+                warning(curve, out);
             }
             out.push_str("</section>\n");
         }
@@ -159,6 +150,23 @@ impl RunCard {
         table("Data, by SHA-256", &hashes, out);
         table("Versions", &plain(&self.versions), out);
     }
+}
+
+/// Says where a curve has its first gap.
+fn warning(curve: &Curve, out: &mut String) {
+    let mut gaps = curve.points.iter().filter(|point| !point.1.is_finite());
+    let Some(first) = gaps.next() else { return };
+    let more = match gaps.count() {
+        0 => String::new(),
+        count => format!(", and {count} more values are not finite"),
+    };
+    let (name, x) = (escaped(&curve.name), escaped(&curve.x));
+    let _ = writeln!(
+        out,
+        "<p class=\"warning\">{name} is {} at {x} {}{more}.</p>",
+        short(first.1),
+        short(first.0)
+    );
 }
 
 /// A table of names, which are escaped here, and of contents, which are HTML already.
