@@ -56,7 +56,7 @@ fn write(value: &Value, depth: usize, out: &mut String) -> Result<()> {
         Value::Tensor(_) => return lacks("a tensor"),
         Value::List(values) => {
             let flat = !values.iter().any(|value| matches!(value, Value::List(_) | Value::Map(_)));
-            enclosed(values, '[', ']', flat, depth, out, |value, depth, out| write(value, depth, out))?;
+            enclosed(values, '[', ']', flat, depth, out, write)?;
         }
         Value::Map(pairs) => {
             enclosed(pairs, '{', '}', pairs.is_empty(), depth, out, |(key, value), depth, out| match key {

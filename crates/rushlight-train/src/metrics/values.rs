@@ -5,7 +5,7 @@ use rushlight_autograd::Tensor;
 
 /// Elements as f64, which holds every float of this library.
 pub(super) fn floats(tensor: &Tensor) -> Vec<f64> {
-    tensor.detach().to(&Device::cpu()).to(DType::F64).to_vec()
+    tensor.detach().to(Device::cpu()).to(DType::F64).to_vec()
 }
 
 /// The sizes of a tensor.
@@ -19,7 +19,7 @@ pub(super) fn classes(what: &str, tensor: &Tensor) -> Vec<i64> {
     if tensor.dtype().is_float() {
         fail!("{what}: classes are of dtype {}; they must be integers", tensor.dtype());
     }
-    tensor.detach().to(&Device::cpu()).to(DType::I64).to_vec()
+    tensor.detach().to(Device::cpu()).to(DType::I64).to_vec()
 }
 
 /// Outputs and targets of one element each.
@@ -92,7 +92,7 @@ fn decided(what: &str, count: usize, output: &Tensor, target: &Tensor) -> Vec<i6
     if truth.contains(&0) {
         return Vec::new();
     }
-    output.detach().argmax_dim(1, false).to(&Device::cpu()).to_vec()
+    output.detach().argmax_dim(1, false).to(Device::cpu()).to_vec()
 }
 
 #[track_caller]

@@ -38,7 +38,7 @@ impl Sample {
             fail!("Sample: a picture of shape {shape:?} has no pixels");
         }
         let scale = if image.is_floating_point() { 255.0 } else { 1.0 };
-        let values: Vec<f64> = image.detach().to(&Device::cpu()).to(DType::F64).to_vec();
+        let values: Vec<f64> = image.detach().to(Device::cpu()).to(DType::F64).to_vec();
         let byte = |i: usize| (values[i] * scale).round().clamp(0.0, 255.0) as u8;
         let area = height * width;
         let rgb = (0..3 * area).map(|i| byte(i % 3 % channels * area + i / 3)).collect();

@@ -129,7 +129,7 @@ impl SummaryWriter {
     /// # Errors
     /// If it cannot be written, as for all of these.
     pub fn add_scalar(&mut self, tag: &str, scalar_value: f64, global_step: u64) -> Result<()> {
-        self.add(Message::default().text(1, tag).float(2, scalar_value as f32), global_step)
+        self.add(&Message::default().text(1, tag).float(2, scalar_value as f32), global_step)
     }
 
     /// The distribution of a tensor's elements, as of a weight or a gradient, over buckets that grow by 10 % each, as
@@ -138,9 +138,9 @@ impl SummaryWriter {
     /// # Errors
     /// If it cannot be written.
     pub fn add_histogram(&mut self, tag: &str, values: &Tensor, global_step: u64) -> Result<()> {
-        let values: Vec<f64> = values.detach().to(&Device::cpu()).to(DType::F64).to_vec();
+        let values: Vec<f64> = values.detach().to(Device::cpu()).to(DType::F64).to_vec();
         let histogram = histogram::message(&values);
-        self.add(Message::default().text(1, tag).message(5, &histogram), global_step)
+        self.add(&Message::default().text(1, tag).message(5, &histogram), global_step)
     }
 
     /// A picture `(C, H, W)` or `(H, W)`, of 1, 3 or 4 channels; floats from 0 to 1, or integers from 0 to 255.
@@ -162,7 +162,7 @@ impl SummaryWriter {
             fail!("add_image: a picture of shape {shape:?} has no pixels");
         }
         let scale = if img_tensor.is_floating_point() { 255.0 } else { 1.0 };
-        let values: Vec<f64> = img_tensor.detach().to(&Device::cpu()).to(DType::F64).to_vec();
+        let values: Vec<f64> = img_tensor.detach().to(Device::cpu()).to(DType::F64).to_vec();
         let area = height * width;
         let byte =
             |i: usize| (values[i % channels * area + i / channels] * scale).round().clamp(0.0, 255.0) as u8;
@@ -172,7 +172,7 @@ impl SummaryWriter {
             .int(2, width as i64)
             .int(3, channels as i64)
             .bytes(4, &png::encode(width, height, channels, &pixels));
-        self.add(Message::default().text(1, tag).message(4, &image), global_step)
+        self.add(&Message::default().text(1, tag).message(4, &image), global_step)
     }
 
     /// A picture that is a PNG file already, of so many pixels: one of [`plots`](crate::plots), for example.
@@ -189,7 +189,7 @@ impl SummaryWriter {
         let (width, height) = picture.dimensions();
         let image =
             Message::default().int(1, height.into()).int(2, width.into()).int(3, 3).bytes(4, &picture.png());
-        self.add(Message::default().text(1, tag).message(4, &image), global_step)
+        self.add(&Message::default().text(1, tag).message(4, &image), global_step)
     }
 
     /// A text, shown as Markdown.
@@ -202,7 +202,7 @@ impl SummaryWriter {
         let shape = Message::default().message(2, &dim);
         let tensor = Message::default().int(1, 7).message(2, &shape).text(8, text_string);
         let value = Message::default().text(1, tag).message(8, &tensor).message(9, &plugin("text", &[]));
-        self.add(value, global_step)
+        self.add(&value, global_step)
     }
 
     /// The run's settings beside its final numbers, for the table of runs. Settings may be numbers, truth values and
@@ -218,14 +218,14 @@ impl SummaryWriter {
         let now = (self.now)();
         for (tag, content) in hparams::messages(hparams, metrics, now) {
             let value = Message::default().text(1, tag).message(9, &plugin("hparams", &content.0));
-            self.add(value, 0)?;
+            self.add(&value, 0)?;
         }
         metrics.iter().try_for_each(|(name, value)| self.add_scalar(name, *value, 0))
     }
 
     /// An event with one value of a summary.
-    fn add(&mut self, value: Message, step: u64) -> Result<()> {
-        let summary = Message::default().message(1, &value);
+    fn add(&mut self, value: &Message, step: u64) -> Result<()> {
+        let summary = Message::default().message(1, value);
         let step = i64::try_from(step).unwrap_or(i64::MAX);
         self.write(&Message::default().double(1, (self.now)()).int(2, step).message(5, &summary))
     }
