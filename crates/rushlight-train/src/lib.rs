@@ -25,6 +25,10 @@
 //! callback, which for a log file is its length. So a run that goes on from it repeats nothing and leaves nothing out: its
 //! weights and log files are those of a run that was never interrupted, bit for bit, on any number of threads and workers.
 //!
+//! **Another.** A metric counts in integers, or sums exactly and rounds once at the end ([`metrics::ExactSum`]). So the
+//! value over a data set is a property of its samples: whether they come in batches of 7 or of 512, with a short last one,
+//! or with a restart in between changes no bit of it.
+//!
 //! What is promised: with one seed, one program and one processor the bits are the same across threads, workers, kills and
 //! resumes. Across processors with other vector units only large matrix products may differ; across devices sums are in
 //! another order. Times are not in the logs, because they are never the same.
@@ -40,10 +44,16 @@ mod loader;
 mod logs;
 mod lr_find;
 mod metric;
+pub mod metrics;
 mod output;
+#[cfg(feature = "plots")]
+pub mod plots;
+mod png;
 mod progress;
+pub mod report;
 mod seed;
 mod snapshot;
+pub mod tensorboard;
 mod trainer;
 
 pub use callback::{Callback, Context, Moment};

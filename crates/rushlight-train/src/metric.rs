@@ -1,30 +1,32 @@
+//! What every metric can do.
+
 use rushlight_array::Result;
 use rushlight_autograd::Tensor;
 use rushlight_serialize::Value;
 
-/// A measure that is summed up over batches of any sizes and read at the end of an epoch.
+/// A number that is gathered over the batches of an epoch.
 ///
-/// It keeps sums and counts, not averages of batches, so that a smaller last batch does not weigh too much. Its state
-/// is part of every checkpoint: a run that goes on in the middle of an epoch has the same value at its end.
+/// [`metrics`](crate::metrics) has the usual ones. A metric of your own is [`FnMetric`](crate::metrics::FnMetric) where
+/// it is a mean over samples, and a type with this trait otherwise.
 pub trait Metric: Send {
-    /// The name in logs: `accuracy`. The one of validation gets `val_` before it.
+    /// The name under which the value is logged.
     fn name(&self) -> String;
 
-    /// Takes a batch in: what the model gave and what was wanted, in the shapes that the metric says.
+    /// Takes in a batch: what the model gave, and what it should have given.
     fn update(&mut self, output: &Tensor, target: &Tensor);
 
-    /// The value of all batches since the last [`reset`](Metric::reset).
+    /// The value over everything since the last [`reset`](Metric::reset); NaN where it is not defined yet.
     fn value(&self) -> f64;
 
-    /// Forgets all batches.
+    /// Forgets everything that was taken in.
     fn reset(&mut self);
 
-    /// The sums, for a checkpoint.
+    /// Everything that was taken in, for a checkpoint.
     fn state(&self) -> Value;
 
-    /// Goes on from a state.
+    /// Goes on from a [`state`](Metric::state), with the bits that an uninterrupted run would have.
     ///
     /// # Errors
-    /// If it is not one of such a metric.
+    /// If the state is not one of a metric like this; the metric is unchanged then.
     fn load_state(&mut self, state: &Value) -> Result<()>;
 }
