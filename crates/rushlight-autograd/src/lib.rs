@@ -19,6 +19,7 @@
 //! assert_eq!(w.grad().unwrap().to_vec::<f32>(), [4.0, 6.0]);
 //! ```
 
+mod anomaly;
 mod create;
 mod engine;
 mod gradcheck;
@@ -32,6 +33,7 @@ pub mod ops;
 pub mod table;
 mod tensor;
 
+pub use anomaly::{Anomalies, Anomaly, detect_anomaly};
 pub use create::{
     TensorOptions, arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace,
     linspace_with, logspace, logspace_with, ones, ones_with, rand, randint, randn, randperm, tensor,

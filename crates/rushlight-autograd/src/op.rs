@@ -1,3 +1,4 @@
+use crate::anomaly;
 use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
 use crate::tensor::Tensor;
@@ -308,6 +309,9 @@ impl Tensor {
         }
         let views: SmallVec<[&Array; 3]> = values.iter().map(Value::get).collect();
         let output = op.forward(&views);
+        if anomaly::watching() {
+            anomaly::forward(op.name(), &views, &output);
+        }
         drop(views);
         let tracked =
             is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad());
@@ -329,6 +333,9 @@ impl Tensor {
         }
         saved.extend(op.by_product());
         let node = Arc::new(Node::new(Box::new(op), places, saved));
+        if anomaly::watching() {
+            anomaly::recorded(node.id);
+        }
         Tensor::tracked(output, Edge::Node(node))
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON of a safetensors header (RFC 8259).
+//! JSON (RFC 8259): the header of a safetensors file, and reports.
 
 use crate::fault::{Parsed, bail};
 
