@@ -1,9 +1,9 @@
 //! Values as JSON (RFC 8259), for people and for other programs.
 
 use super::{Key, Value};
+use crate::fault::{Parsed, bail};
 use crate::json::{self, Json, write_string};
 use rushlight_array::{Error, Result};
-use std::collections::HashSet;
 
 impl Value {
     /// This value as JSON, indented, with a line end: for a file that people read too.
@@ -29,14 +29,14 @@ impl Value {
         Ok(out)
     }
 
-    /// The value of a JSON text; `file` is for the messages.
+    /// The value of a JSON text, or of the bytes of a file that should be one; `file` is for the messages, which say at which
+    /// byte the fault is.
     ///
     /// # Errors
-    /// If the text is not JSON, nests deeper than 32 levels, has a name twice in an object, or a number out of the
+    /// If the text is not UTF-8 or not JSON, nests deeper than 32 levels, has a name twice in an object, or a number out of the
     /// range of `f64`.
-    pub fn from_json(file: &str, text: &str) -> Result<Value> {
-        let json = json::parse(text).map_err(|fault| fault.of(file))?;
-        read(json).map_err(|reason| Error::invalid(file, reason))
+    pub fn from_json(file: &str, text: impl AsRef<[u8]>) -> Result<Value> {
+        parse(text.as_ref()).map_err(|fault| fault.of(file))
     }
 }
 
@@ -103,34 +103,41 @@ fn enclosed<T>(
     Ok(())
 }
 
-fn read(json: Json<'_>) -> Result<Value, String> {
+fn parse(bytes: &[u8]) -> Parsed<Value> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => bail!(error.valid_up_to(), "JSON: the text is not UTF-8"),
+    };
+    read(json::parse_distinct(text)?, text)
+}
+
+/// The value of a part of `text`.
+fn read(json: Json<'_>, text: &str) -> Parsed<Value> {
     Ok(match json {
         Json::Null => Value::None,
         Json::Bool(value) => Value::Bool(value),
-        Json::Number(text) => number(text)?,
-        Json::String(text) => Value::Text(text),
-        Json::Array(values) => Value::List(values.into_iter().map(read).collect::<Result<_, _>>()?),
+        Json::Number(part) => number(part, text)?,
+        Json::String(string) => Value::Text(string),
+        Json::Array(values) => {
+            Value::List(values.into_iter().map(|value| read(value, text)).collect::<Parsed<_>>()?)
+        }
         Json::Object(members) => {
-            let mut seen = HashSet::new();
-            if let Some((twice, _)) = members.iter().find(|(name, _)| !seen.insert(name.as_str())) {
-                return Err(format!("the name `{twice}` comes twice in an object"));
-            }
-            drop(seen);
-            let pair = |(name, value)| Ok((Key::Text(name), read(value)?));
-            Value::Map(members.into_iter().map(pair).collect::<Result<_, String>>()?)
+            let pair = |(name, value)| Ok((Key::Text(name), read(value, text)?));
+            Value::Map(members.into_iter().map(pair).collect::<Parsed<_>>()?)
         }
     })
 }
 
-fn number(text: &str) -> Result<Value, String> {
-    if let Ok(whole) = text.parse::<i128>()
-        && text != "-0"
+fn number(part: &str, text: &str) -> Parsed<Value> {
+    if let Ok(whole) = part.parse::<i128>()
+        && part != "-0"
     {
         return Ok(Value::Int(whole));
     }
-    match text.parse::<f64>() {
+    match part.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Value::Float(number)),
-        _ => Err("a number is out of the range of f64".to_owned()),
+        // A part of the text: how far its beginning is from that of the whole is where it stands.
+        _ => bail!(part.as_ptr().addr() - text.as_ptr().addr(), "JSON: a number is out of the range of f64"),
     }
 }
 
@@ -171,8 +178,13 @@ mod tests {
     #[test]
     fn what_cannot_be_a_value_is_refused() {
         let reason = |text: &str| Value::from_json("f", text).unwrap_err().to_string();
-        assert_eq!(reason("{\"a\": 1, \"a\": 2}"), "f: the name `a` comes twice in an object");
-        assert_eq!(reason("[1e999]"), "f: a number is out of the range of f64");
+        assert_eq!(
+            reason("{\"a\": 1, \"a\": 2}"),
+            "f: byte 9: JSON: the name \"a\" comes twice in an object"
+        );
+        assert_eq!(reason("[1e999]"), "f: byte 1: JSON: a number is out of the range of f64");
+        let error = Value::from_json("f", b"[\"\xff\"]").unwrap_err().to_string();
+        assert_eq!(error, "f: byte 2: JSON: the text is not UTF-8");
         assert_eq!(reason("{"), "f: byte 1: JSON: expected a name in quotes, found the end");
     }
 }
