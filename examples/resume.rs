@@ -2,13 +2,14 @@
 //!
 //! `cargo run --release --example resume -- --dir runs/digits`
 
-use rushlight::data::{Digits, random_split};
-use rushlight::nn::{BatchNorm2d, Conv2d, Dropout, Flatten, MaxPool2d};
-use rushlight::optim::lr_scheduler::OneCycleLR;
+#[path = "common/digits_cnn.rs"]
+mod digits_cnn;
+
 use rushlight::prelude::*;
+use rushlight::train::metrics::{Accuracy, ConfusionMatrix};
+use rushlight::train::report::RunCard;
 use rushlight::train::{
-    Callback, Checkpoint, Context, CsvLogger, Every, JsonlLogger, Outcome, ProgressBar, Trainer,
-    seed_everything,
+    Callback, Context, Every, Outcome, ProgressBar, RunFolder, Trainer, replay, seed_everything,
 };
 use rushlight::{Result, set_num_threads};
 use std::process::ExitCode;
@@ -16,9 +17,9 @@ use std::time::Duration;
 
 const HELP: &str =
     "Trains a convolutional network on the handwritten digits that rushlight carries, for 3 epochs with dropout,
-momentum and a schedule, and writes checkpoints and logs into a folder. If the folder holds a run that is not over, it
-goes on: kill it, or press Ctrl-C, and start it again. The last line is the same for every number of threads, workers
-and interruptions.
+momentum and a schedule, and writes checkpoints, logs, pictures and a report into a folder. If the folder holds a run
+that is not over, it goes on: kill it, or press Ctrl-C, and start it again. The last line is the same for every number of
+threads, workers and interruptions.
 
 Usage: cargo run --release --example resume -- --dir DIR [OPTIONS]
 
@@ -28,6 +29,7 @@ Usage: cargo run --release --example resume -- --dir DIR [OPTIONS]
   --threads N       threads to compute with
   --workers N       worker threads of the loader (default 0)
   --augment         move each image by up to a pixel, otherwise in each epoch
+  --replay          train again as the run card in the folder says, and compare the weights
   --every N         steps between checkpoints (default 5)
   --until N         stop as Ctrl-C does after N steps, for tests
   --hang N          stand still in step N, for tests";
@@ -40,6 +42,7 @@ struct Options {
     workers: usize,
     augment: bool,
     quick: bool,
+    replay: bool,
     every: Option<usize>,
     until: Option<usize>,
     hang: Option<usize>,
@@ -57,6 +60,10 @@ impl Options {
                 }
                 "--quick" => {
                     options.quick = true;
+                    continue;
+                }
+                "--replay" => {
+                    options.replay = true;
                     continue;
                 }
                 _ => {}
@@ -78,49 +85,33 @@ impl Options {
     }
 }
 
-/// The image `(1, 8, 8)`, moved by up to a pixel. The draws are the sample's own: workers have no part in them.
-fn moved(image: &Tensor) -> Tensor {
-    let by = randint(0, 3, [2]).to_vec::<i64>();
-    let wide = rushlight::constant_pad_nd(image, [1, 1, 1, 1], 0.0);
-    wide.narrow(1, by[0] as isize, 8).narrow(2, by[1] as isize, 8)
-}
-
 fn run(dir: &str, options: &Options) -> Result<()> {
     let generator = seed_everything(options.seed.unwrap_or(1));
     if let Some(threads) = options.threads {
         set_num_threads(threads);
     }
-    let augment = options.augment;
-    let [train_set, test_set] = random_split(Digits::new(), [1437, 360], &generator);
-    let train_set = train_set.map(move |(image, label)| {
-        let image = image.reshape([1, 8, 8]);
-        Ok((if augment { moved(&image) } else { image }, label))
-    });
-    let test_set = test_set.map(|(image, label)| Ok((image.reshape([1, 8, 8]), label)));
+    let [train_set, test_set] = digits_cnn::data(&generator, options.augment);
+    let (images, labels): (Vec<Tensor>, Vec<i64>) =
+        (0..25).map(|i| test_set.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    let images = stack(&images.iter().collect::<Vec<_>>(), 0);
     let train_loader = DataLoader::new(train_set).batch_size(32).shuffle(true).num_workers(options.workers);
     let test_loader = DataLoader::new(test_set).batch_size(120).num_workers(options.workers);
 
-    let model = sequential![
-        Conv2d::new(1, 8, 3),
-        BatchNorm2d::new(8),
-        ReLU,
-        MaxPool2d::new(2),
-        Flatten::default(),
-        Dropout::new(0.25),
-        Linear::new(8 * 3 * 3, 10),
-    ];
-    let optimizer = SGD::new(model.parameters(), 0.1).momentum(0.9);
-    let schedule = OneCycleLR::new(&optimizer, 0.2, 3 * train_loader.len());
-
+    let model = digits_cnn::model();
+    let (optimizer, schedule) = digits_cnn::optimizer(&model, train_loader.len());
+    let folder = RunFolder::new(dir)
+        .resume(true)
+        .checkpoint(|checkpoint| checkpoint.every_steps(options.every.unwrap_or(5)))
+        .plots(|plots| plots.samples(&images, &tensor(labels), [8, 8]))
+        .report(|report| report.setting("batch size", 32).setting("augment", options.augment));
     let mut trainer = Trainer::new(&model, optimizer, F::cross_entropy)
-        .max_epochs(3)
+        .max_epochs(digits_cnn::EPOCHS)
         .schedule(schedule, Every::Step)
+        .metric(Accuracy::new())
+        .metric(ConfusionMatrix::new(10))
         .callback(ProgressBar::new())
-        .callback(CsvLogger::new(format!("{dir}/epochs.csv")))
-        .callback(JsonlLogger::new(format!("{dir}/steps.jsonl")).every_steps(1))
-        .callback(Checkpoint::new(dir).every_steps(options.every.unwrap_or(5)))
         .callback(ForTests { until: options.until, hang: options.hang })
-        .resume(dir)
+        .run_folder(folder)
         .ctrl_c();
     if trainer.fit(&train_loader, Some(&test_loader))? == Outcome::Interrupted {
         return Ok(());
@@ -162,6 +153,11 @@ fn main() -> ExitCode {
     };
     let quick = std::env::temp_dir().join(format!("rushlight-resume-{}", std::process::id()));
     let result = match &options.dir {
+        Some(dir) if options.replay => {
+            RunCard::load(format!("{dir}/card.json")).and_then(|card| replay(&card)).map(|replay| {
+                println!("{replay}");
+            })
+        }
         Some(dir) => run(dir, &options),
         None if options.quick => {
             let result = run(&quick.display().to_string(), &options);

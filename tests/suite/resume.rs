@@ -1,18 +1,20 @@
 //! The example `resume`, killed and interrupted: it ends with the weights and the logs of a run that nobody touched.
 
 use rushlight::serialize::checkpoint;
+use rushlight::train::replay;
+use rushlight::train::report::RunCard;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program, which cargo builds with the tests. A test that is built alone builds it now.
-fn program() -> PathBuf {
+/// An example, which cargo builds with the tests. A test that is built alone builds it now.
+fn example(name: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    let program = here.parent().unwrap().parent().unwrap().join("examples/resume");
+    let program = here.parent().unwrap().parent().unwrap().join("examples").join(name);
     if !program.exists() {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--example", "resume", "--manifest-path"]);
+        build.args(["build", "--example", name, "--manifest-path"]);
         let built = build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).status().unwrap();
         assert!(built.success() && program.exists(), "{} is not there", program.display());
     }
@@ -26,7 +28,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn start(dir: &Path, more: &[&str]) -> Child {
-    let mut command = Command::new(program());
+    let mut command = Command::new(example("resume"));
     command.arg("--dir").arg(dir).args(["--seed", "3", "--augment", "--every", "3"]).args(more);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -39,6 +41,14 @@ fn finish(dir: &Path, more: &[&str]) -> (String, String) {
     let last = out.lines().last().unwrap_or_default().to_owned();
     assert!(last.starts_with("final weights sha256 ") && last.len() == 21 + 64, "{out}\n{said}");
     (last, said)
+}
+
+/// The last line of another example.
+fn last_line(name: &str, words: &[&str]) -> String {
+    let done = Command::new(example(name)).args(words).output().unwrap();
+    let (out, said) = (String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap());
+    assert!(done.status.success(), "{}: {said}", done.status);
+    out.lines().last().unwrap_or_default().to_owned()
 }
 
 fn same_logs(dir: &Path, whole: &Path) {
@@ -165,4 +175,60 @@ fn ctrl_c_writes_a_checkpoint_and_a_second_one_ends_at_once() {
     same_logs(&dir, &whole);
     fs::remove_dir_all(&dir).unwrap();
     fs::remove_dir_all(&whole).unwrap();
+}
+
+#[test]
+fn the_loop_by_hand_has_the_weights_of_the_trainer() {
+    let _turn = crate::alone();
+    let dir = folder("by-hand");
+    let (hash, _) = finish(&dir, &[]);
+    assert_eq!(last_line("custom_loop", &["--seed", "3", "--augment", "--workers", "1"]), hash);
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn digits_by_the_trainer_are_those_of_the_loop() {
+    let _turn = crate::alone();
+    let dir = folder("digits");
+    let by_hand = last_line("digits", &["--epochs", "2"]);
+    assert!(by_hand.starts_with("final weights sha256 "), "{by_hand}");
+    let place = dir.display().to_string();
+    let words = ["--epochs", "2", "--trainer", "--dir", &place, "--workers", "2"];
+    assert_eq!(last_line("digits", &words), by_hand);
+    assert!(dir.join("report.html").exists() && dir.join("pictures/samples.png").exists());
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn a_replay_says_whether_the_weights_are_bit_equal_and_why_not() {
+    let _turn = crate::alone();
+    let dir = folder("replay");
+    let (hash, _) = finish(&dir, &["--threads", "1"]);
+    let mut card = RunCard::load(dir.join("card.json")).unwrap();
+    assert_eq!(card.weights_sha256.as_deref(), hash.strip_prefix("final weights sha256 "));
+    let before = fs::read(dir.join("card.json")).unwrap();
+    let again = replay(&card).unwrap();
+    assert!(again.equal && again.differences.is_empty(), "{again}");
+    assert_eq!(fs::read(dir.join("card.json")).unwrap(), before, "the first run is not touched");
+
+    // Other threads change no bit, another seed does.
+    let words = card.command.iter().position(|word| word == "--threads").unwrap();
+    card.command[words + 1] = "2".to_owned();
+    let again = replay(&card).unwrap();
+    assert!(again.equal && again.differences == ["threads: 1 then, 2 now"], "{again}");
+    let seed = card.command.iter().position(|word| word == "--seed").unwrap();
+    card.command[seed + 1] = "4".to_owned();
+    let again = replay(&card).unwrap();
+    assert!(!again.equal && again.differences[0] == "seed: 3 then, 4 now", "{again}");
+    assert!(again.differences.iter().any(|line| line.starts_with("loss (train) at epoch 1: ")), "{again}");
+
+    // A program that fails, and one that leaves no card.
+    card.command.push("--nonsense".to_owned());
+    let error = replay(&card).unwrap_err().to_string();
+    assert!(error.contains("failed: exit status: 2"), "{error}");
+    card.command.truncate(1);
+    card.command.push("--help".to_owned());
+    let error = replay(&card).unwrap_err().to_string();
+    assert!(error.contains("left no card of a run"), "{error}");
+    fs::remove_dir_all(&dir).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use crate::interrupt::Stopper;
 use crate::logs::Logs;
+use crate::metric::Metric;
 use crate::progress::{Outcome, Progress};
 use rushlight_array::{Error, Result};
 use rushlight_nn::Module;
@@ -162,6 +163,8 @@ pub struct Context<'c> {
     pub model: &'c dyn Module,
     /// The optimisers, in the order in which the trainer was given them.
     pub optimizers: &'c [Box<dyn Optimizer + 'c>],
+    /// The trainer's metrics. At the end of an epoch they hold what validation gave, or training where there is none.
+    pub metrics: &'c [Box<dyn Metric + 'c>],
     /// How far the run has come. In `on_backward` the batch does not count yet.
     pub progress: &'c mut Progress,
     /// The numbers of the batch or epoch; empty at the start.
@@ -174,6 +177,10 @@ pub struct Context<'c> {
     pub batches: usize,
     /// The number of epochs in the run.
     pub max_epochs: usize,
+    /// The worker threads of the loader.
+    pub workers: usize,
+    /// What the trainer was told, by name, for reports: epochs, optimisers with their options, and so on.
+    pub settings: &'c [(String, String)],
     /// Whether the run goes on from a checkpoint.
     pub resumed: bool,
     /// How the run ended, at its end.

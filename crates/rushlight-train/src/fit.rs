@@ -38,6 +38,14 @@ impl<B> Trainer<'_, B> {
         #[cfg(feature = "ctrlc")]
         let _listener =
             if self.options.ctrl_c { Some(crate::interrupt::signal::listen(&self.stopper)?) } else { None };
+        if let Some(folder) = self.run_folder.take() {
+            let (resume, callbacks) = folder.parts();
+            if !self.options.dev_run && resume.is_some() {
+                self.options.resume = resume;
+            }
+            self.callbacks.extend(callbacks.into_iter().map(|callback| callback as Box<dyn Callback>));
+        }
+        (self.workers, self.settings) = (train.num_workers(), self.settings_now());
         // Before a checkpoint is loaded, so that they are those of the run's start.
         let source = self.source(train)?;
         self.restore(train)?;
@@ -186,12 +194,15 @@ impl<B> Trainer<'_, B> {
             let mut cx = Context {
                 model: self.model,
                 optimizers: &self.optimizers,
+                metrics: &self.metrics,
                 progress: &mut self.progress,
                 logs: &mut self.logs,
                 moment: Moment::Step,
                 stepped: false,
                 batches: source.len,
                 max_epochs: self.options.max_epochs,
+                workers: self.workers,
+                settings: &self.settings,
                 resumed: self.resumed,
                 outcome: None,
                 stopper: &self.stopper,
@@ -359,12 +370,15 @@ impl<B> Trainer<'_, B> {
         Context {
             model: self.model,
             optimizers: &self.optimizers,
+            metrics: &self.metrics,
             progress: &mut self.progress,
             logs: &mut self.logs,
             moment,
             stepped,
             batches,
             max_epochs: self.options.max_epochs,
+            workers: self.workers,
+            settings: &self.settings,
             resumed: self.resumed,
             outcome,
             stopper: &self.stopper,

@@ -29,6 +29,9 @@
 //! value over a data set is a property of its samples: whether they come in batches of 7 or of 512, with a short last one,
 //! or with a restart in between changes no bit of it.
 //!
+//! A [`RunFolder`] puts checkpoints, logs, pictures and a run card into one folder. The card, as JSON and as a page to look at,
+//! says what it takes to train again, and [`replay`] does it and compares the weights.
+//!
 //! What is promised: with one seed, one program and one processor the bits are the same across threads, workers, kills and
 //! resumes. Across processors with other vector units only large matrix products may differ; across devices sums are in
 //! another order. Times are not in the logs, because they are never the same.
@@ -50,16 +53,21 @@ mod output;
 pub mod plots;
 mod png;
 mod progress;
+mod replay;
 pub mod report;
+mod run_folder;
 mod seed;
 mod snapshot;
+mod summary;
 pub mod tensorboard;
 mod trainer;
 
 pub use callback::{Callback, Context, Moment};
+#[cfg(feature = "plots")]
+pub use callbacks::Plots;
 pub use callbacks::{
     Checkpoint, CsvLogger, EarlyStopping, GradientReport, JsonlLogger, LrMonitor, Mode, NanGuard,
-    ProgressBar, Timer,
+    ProgressBar, Report, TensorBoard, Timer,
 };
 pub use interrupt::Stopper;
 pub use loader::{Input, Loader};
@@ -68,6 +76,8 @@ pub use lr_find::{LrCurve, LrFindOptions};
 pub use metric::Metric;
 pub use output::{Criterion, Output};
 pub use progress::{Outcome, Progress};
+pub use replay::{Replay, replay};
+pub use run_folder::RunFolder;
 pub use seed::seed_everything;
 pub use snapshot::weights_sha256;
 pub use trainer::{Every, Trainer};

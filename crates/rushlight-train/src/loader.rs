@@ -20,6 +20,11 @@ pub trait Loader {
         self.len() == 0
     }
 
+    /// The threads that make batches ahead, for reports.
+    fn num_workers(&self) -> usize {
+        0
+    }
+
     /// Where the loader stands, for a checkpoint.
     fn state(&self) -> LoaderState;
 
@@ -39,6 +44,10 @@ impl<D: Dataset + 'static, C: CollateFn<D::Item> + 'static> Loader for DataLoade
 
     fn len(&self) -> usize {
         DataLoader::len(self)
+    }
+
+    fn num_workers(&self) -> usize {
+        self.worker_count()
     }
 
     fn state(&self) -> LoaderState {

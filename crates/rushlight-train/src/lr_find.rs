@@ -78,6 +78,20 @@ impl LrCurve {
     }
 }
 
+#[cfg(feature = "plots")]
+impl LrCurve {
+    /// The losses over the logarithm of the rates, to base 10, with the suggestion as the title.
+    pub fn picture(&self) -> crate::plots::Picture {
+        use crate::plots::{Picture, Series};
+        let points = self.lrs.iter().map(|lr| lr.log10()).zip(self.losses.iter().copied()).collect();
+        let title = match self.suggestion() {
+            Some(lr) => format!("steepest at a rate of {lr:.1e}"),
+            None => "loss by learning rate".to_owned(),
+        };
+        Picture::curves(&title, "log10 of the learning rate", "smoothed loss", &[Series::new("loss", points)])
+    }
+}
+
 impl<B> Trainer<'_, B> {
     /// Tries learning rates from small to large, a step each, and gives the losses: L. N. Smith, "Cyclical Learning Rates
     /// for Training Neural Networks", 2017, as Lightning does it. Batches come from the loader, epoch after epoch.

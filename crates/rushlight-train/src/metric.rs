@@ -1,5 +1,6 @@
 //! What every metric can do.
 
+use crate::metrics::ConfusionMatrix;
 use rushlight_array::Result;
 use rushlight_autograd::Tensor;
 use rushlight_serialize::Value;
@@ -20,6 +21,11 @@ pub trait Metric: Send {
 
     /// Forgets everything that was taken in.
     fn reset(&mut self);
+
+    /// The metric as a confusion matrix, if it is one: for pictures.
+    fn confusion_matrix(&self) -> Option<&ConfusionMatrix> {
+        None
+    }
 
     /// Everything that was taken in, for a checkpoint.
     fn state(&self) -> Value;

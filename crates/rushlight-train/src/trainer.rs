@@ -6,6 +6,7 @@ use crate::logs::{Logs, Means};
 use crate::metric::Metric;
 use crate::output::{Criterion, Output};
 use crate::progress::Progress;
+use crate::run_folder::RunFolder;
 use rushlight_array::random::Generator;
 use rushlight_array::{Result, fail};
 use rushlight_autograd::Tensor;
@@ -56,6 +57,10 @@ pub struct Trainer<'a, B = (Tensor, Tensor)> {
     /// The numbers of the event that is going on.
     pub(crate) logs: Logs,
     pub(crate) resumed: bool,
+    pub(crate) workers: usize,
+    /// What the trainer was told, for reports.
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) run_folder: Option<RunFolder>,
 }
 
 type Automatic<'a, B> = Box<dyn FnMut(&B) -> Result<Output> + 'a>;
@@ -209,6 +214,9 @@ impl<'a, B> Trainer<'a, B> {
             means: Means::default(),
             logs: Logs::default(),
             resumed: false,
+            workers: 0,
+            settings: Vec::new(),
+            run_folder: None,
         }
     }
 
@@ -258,6 +266,13 @@ impl<'a, B> Trainer<'a, B> {
     #[must_use]
     pub fn callback(mut self, callback: impl Callback + 'a) -> Self {
         self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Checkpoints, logs, pictures and a run card in a folder of the run. Its callbacks come after all others.
+    #[must_use]
+    pub fn run_folder(mut self, folder: RunFolder) -> Self {
+        self.run_folder = Some(folder);
         self
     }
 

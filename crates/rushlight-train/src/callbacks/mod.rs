@@ -1,5 +1,6 @@
 //! What most runs have beside their loop.
 
+mod charts;
 mod checkpoint;
 mod early_stopping;
 mod gradient_report;
@@ -7,7 +8,11 @@ mod log_file;
 mod loggers;
 mod lr_monitor;
 mod nan_guard;
+#[cfg(feature = "plots")]
+mod plots;
 mod progress_bar;
+mod report;
+mod tensor_board;
 mod timer;
 
 pub use checkpoint::Checkpoint;
@@ -16,7 +21,11 @@ pub use gradient_report::GradientReport;
 pub use loggers::{CsvLogger, JsonlLogger};
 pub use lr_monitor::LrMonitor;
 pub use nan_guard::NanGuard;
+#[cfg(feature = "plots")]
+pub use plots::Plots;
 pub use progress_bar::ProgressBar;
+pub use report::Report;
+pub use tensor_board::TensorBoard;
 pub use timer::Timer;
 
 /// Whether a number of the logs shall fall or rise.

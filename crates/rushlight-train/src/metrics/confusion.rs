@@ -133,6 +133,10 @@ impl Metric for ConfusionMatrix {
         }
     }
 
+    fn confusion_matrix(&self) -> Option<&ConfusionMatrix> {
+        Some(self)
+    }
+
     fn reset(&mut self) {
         self.counts.fill(0);
     }

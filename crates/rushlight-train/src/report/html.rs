@@ -83,8 +83,12 @@ impl RunCard {
 
     fn lead(&self) -> String {
         let seed = self.seed.map_or_else(|| "no seed".to_owned(), |seed| format!("seed {seed}"));
-        let state = if self.weights_sha256.is_some() { "ended" } else { "not ended" };
-        format!("A training run with rushlight: {seed}, {} on {}, {state}.", self.dtype, self.device)
+        let outcome = match (&self.outcome[..], &self.weights_sha256) {
+            ("", Some(_)) => "ended",
+            ("", None) => "not ended",
+            (outcome, _) => outcome,
+        };
+        format!("A training run with rushlight: {seed}, {} on {}, {outcome}.", self.dtype, self.device)
     }
 
     fn numbers(&self, out: &mut String) {

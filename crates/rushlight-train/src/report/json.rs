@@ -39,6 +39,9 @@ impl RunCard {
             .with("threads", self.threads)
             .with("workers", self.workers)
             .with("command", self.command.clone())
+            .with("program", self.program.as_str())
+            .with("directory", self.directory.as_str())
+            .with("outcome", self.outcome.as_str())
             .with("versions", pairs(&self.versions))
             .with("data", pairs(&self.data))
             .with("settings", pairs(&self.settings))
@@ -53,7 +56,7 @@ impl RunCard {
     ///
     /// # Errors
     /// If the text is not JSON, or no card of this form.
-    pub fn from_json(file: &str, text: &str) -> Result<RunCard> {
+    pub fn from_json(file: &str, text: impl AsRef<[u8]>) -> Result<RunCard> {
         let value = Value::from_json(file, text)?;
         read(&value).map_err(|error| Error::invalid(file, error.to_string()))
     }
@@ -80,6 +83,9 @@ fn read(card: &Value) -> Result<RunCard> {
         threads: card.get("threads")?.int()?,
         workers: card.get("workers")?.int()?,
         command: card.get("command")?.list()?.iter().map(owned).collect::<Result<_>>()?,
+        program: text("program")?,
+        directory: text("directory")?,
+        outcome: text("outcome")?,
         versions: pairs(card.get("versions")?, owned)?,
         data: pairs(card.get("data")?, owned)?,
         settings: pairs(card.get("settings")?, owned)?,

@@ -69,6 +69,13 @@ pub struct RunCard {
     pub workers: usize,
     /// The command line.
     pub command: Vec<String>,
+    /// The program's file: what [`replay`](crate::replay()) starts.
+    pub program: String,
+    /// The folder in which it was started.
+    pub directory: String,
+    /// How the run ended: `"finished"`, `"stopped: ..."` with the reason, `"interrupted"`, `"failed: ..."`; `"running"`
+    /// as long as it has not.
+    pub outcome: String,
     /// Versions by name: the library, the compiler, your own program.
     pub versions: Vec<(String, String)>,
     /// Hashes of the data by name: see [`sha256_of_file`] and [`sha256_of_tensors`].
@@ -103,6 +110,8 @@ impl RunCard {
                 ("system".to_owned(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
             ],
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            program: shown(std::env::current_exe()),
+            directory: shown(std::env::current_dir()),
             ..RunCard::default()
         }
     }
@@ -123,8 +132,6 @@ impl RunCard {
         let path = path.as_ref();
         let text = std::fs::read(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
         let name = path.display().to_string();
-        let text =
-            String::from_utf8(text).map_err(|error| Error::invalid(name.clone(), error.to_string()))?;
         RunCard::from_json(&name, &text)
     }
 
@@ -137,6 +144,15 @@ impl RunCard {
     }
 }
 
+fn shown(path: std::io::Result<std::path::PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+/// The SHA-256 of bytes, as 64 hexadecimal digits.
+pub(crate) fn sha256_of_bytes(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes))
+}
+
 /// The SHA-256 of named tensors, as 64 hexadecimal digits: of the bytes that `safetensors::save_file` writes for them.
 ///
 /// So `sha256sum` of the saved weights says the same. Names, shapes, dtypes and every bit of the values count; the order
@@ -145,7 +161,7 @@ impl RunCard {
 /// # Errors
 /// If a name comes twice.
 pub fn sha256_of_tensors(state: &[(String, Tensor)]) -> Result<String> {
-    Ok(hex(Sha256::digest(rushlight_serialize::safetensors::to_bytes(state, &[])?)))
+    Ok(sha256_of_bytes(&rushlight_serialize::safetensors::to_bytes(state, &[])?))
 }
 
 /// The SHA-256 of a file, as 64 hexadecimal digits.

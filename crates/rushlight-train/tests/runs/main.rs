@@ -4,6 +4,7 @@ mod callbacks;
 mod exact;
 mod faults;
 mod fit;
+mod run_folder;
 
 use rushlight_array::Result;
 use rushlight_autograd::{Tensor, randint};
