@@ -124,12 +124,17 @@ pub trait Op: Debug + Send + Sync + 'static {
 
     /// The name PyTorch prints as `grad_fn`: `AddBackward0`.
     fn grad_fn(&self) -> String {
-        let words = self.name().split('_').map(|word| {
-            let (first, rest) = word.split_at(word.len().min(1));
-            first.to_uppercase() + rest
-        });
-        words.collect::<String>() + "Backward0"
+        grad_fn(self.name())
     }
+}
+
+/// `LogSoftmaxBackward0` of `log_softmax`.
+fn grad_fn(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_uppercase() + rest
+    });
+    words.collect::<String>() + "Backward0"
 }
 
 /// What an operation kept for its backward rule.
@@ -245,6 +250,7 @@ impl<'a> Gradients<'a> {
     }
 
     /// Whether an input needs a gradient in this backward pass.
+    #[inline(never)]
     pub fn needs(&self, i: usize) -> bool {
         match (&self.node.inputs[i].edge, self.needed) {
             (Some(edge), Some(needed)) => needed.binary_search(&edge.id()).is_ok(),
@@ -259,9 +265,16 @@ impl<'a> Gradients<'a> {
     #[track_caller]
     pub fn to(&mut self, i: usize, grad: impl FnOnce() -> Tensor) {
         if self.needs(i) {
-            let before = self.grads[i].replace(grad());
-            assert!(before.is_none(), "{}: input {i} was given two gradients", self.node.op.name());
+            self.put(i, grad());
         }
+    }
+
+    /// Apart from [`Gradients::to`], which is compiled for each gradient of each operation.
+    #[inline(never)]
+    #[track_caller]
+    fn put(&mut self, i: usize, grad: Tensor) {
+        let before = self.grads[i].replace(grad);
+        assert!(before.is_none(), "{}: input {i} was given two gradients", self.node.op.name());
     }
 }
 
@@ -270,6 +283,8 @@ enum Value<'a> {
     Fixed(&'a Array),
     OfLeaf(Arc<Array>),
 }
+
+type Values<'a> = SmallVec<[Value<'a>; 3]>;
 
 impl Value<'_> {
     fn get(&self) -> &Array {
@@ -296,46 +311,71 @@ impl Tensor {
     #[track_caller]
     pub fn apply<O: Op>(mut op: O, inputs: &[&Tensor]) -> Tensor {
         let _span = span(op.name(), Work::default);
-        // Another thread may set a leaf meanwhile: one that stands twice is read once.
-        let mut values: SmallVec<[Value<'_>; 3]> = SmallVec::with_capacity(inputs.len());
-        for (i, tensor) in inputs.iter().enumerate() {
-            values.push(match tensor.fixed() {
-                Some(array) => Value::Fixed(array),
-                None => match inputs[..i].iter().position(|other| other.is(tensor)).map(|j| &values[j]) {
-                    Some(Value::OfLeaf(before)) => Value::OfLeaf(Arc::clone(before)),
-                    _ => Value::OfLeaf(tensor.leaf_value()),
-                },
-            });
-        }
-        let views: SmallVec<[&Array; 3]> = values.iter().map(Value::get).collect();
-        let output = op.forward(&views);
+        // This is compiled for each operation: what does not depend on its type stands in functions below. `forward`
+        // is called here, as through `dyn Op` its messages would not know the caller's line.
+        let values = values(inputs);
+        let output = op.forward(&views(&values));
         if anomaly::watching() {
-            anomaly::forward(op.name(), &views, &output);
+            watch(op.name(), &values, &output);
         }
-        drop(views);
-        let tracked =
-            is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad());
-        if !tracked {
-            return Tensor::constant(output);
+        if is_tracked(&output, inputs) {
+            record(Box::new(op), inputs, values, output)
+        } else {
+            Tensor::constant(output)
         }
-        let saves = op.saves();
-        let mut saved = Arrays::new();
-        let mut places = Vec::with_capacity(inputs.len());
-        for (i, (tensor, value)) in inputs.iter().zip(values.drain(..)).enumerate() {
-            let array = value.get();
-            places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
-            if saves.has_input(i) {
-                saved.push(value.into_array());
-            }
-        }
-        if saves.output {
-            saved.push(output.clone());
-        }
-        saved.extend(op.by_product());
-        let node = Arc::new(Node::new(Box::new(op), places, saved));
-        if anomaly::watching() {
-            anomaly::recorded(node.id);
-        }
-        Tensor::tracked(output, Edge::Node(node))
     }
+}
+
+/// The operands' values.
+#[inline(never)]
+fn values<'a>(inputs: &[&'a Tensor]) -> Values<'a> {
+    // Another thread may set a leaf meanwhile: one that stands twice is read once.
+    let mut values = Values::with_capacity(inputs.len());
+    for (i, tensor) in inputs.iter().enumerate() {
+        values.push(match tensor.fixed() {
+            Some(array) => Value::Fixed(array),
+            None => match inputs[..i].iter().position(|other| other.is(tensor)).map(|j| &values[j]) {
+                Some(Value::OfLeaf(before)) => Value::OfLeaf(Arc::clone(before)),
+                _ => Value::OfLeaf(tensor.leaf_value()),
+            },
+        });
+    }
+    values
+}
+
+#[inline(never)]
+fn views<'a>(values: &'a Values<'_>) -> SmallVec<[&'a Array; 3]> {
+    values.iter().map(Value::get).collect()
+}
+
+/// Looks at an operation's result for what is not a number.
+#[cold]
+fn watch(name: &'static str, values: &Values<'_>, output: &Array) {
+    anomaly::forward(name, &views(values), output);
+}
+
+#[inline(never)]
+fn is_tracked(output: &Array, inputs: &[&Tensor]) -> bool {
+    is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad())
+}
+
+/// The result, as computed by the operation.
+#[inline(never)]
+fn record(mut op: Box<dyn Op>, inputs: &[&Tensor], mut values: Values<'_>, output: Array) -> Tensor {
+    let saves = op.saves();
+    let mut saved = Arrays::new();
+    let mut places = Vec::with_capacity(inputs.len());
+    for (i, (tensor, value)) in inputs.iter().zip(values.drain(..)).enumerate() {
+        let array = value.get();
+        places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
+        if saves.has_input(i) {
+            saved.push(value.into_array());
+        }
+    }
+    if saves.output {
+        saved.push(output.clone());
+    }
+    saved.extend(op.by_product());
+    let node = Arc::new(Node::new(op, places, saved));
+    Tensor::tracked(output, Edge::Node(node))
 }

@@ -1,7 +1,8 @@
 //! The table of operations. A row stands beside each `impl Op` and says how to test it; loops over the
 //! table, each written once, give the gradient property tests, the second-order tests, the error table and
-//! the documentation.
+//! the documentation. It is there with the feature `op-table` only.
 
+#[cfg(feature = "op-table")]
 use crate::ops;
 use crate::tensor::Tensor;
 use rushlight_array::random::Generator;
@@ -130,6 +131,7 @@ impl fmt::Debug for OpInfo {
 }
 
 /// Every operation of this crate.
+#[cfg(feature = "op-table")]
 pub fn op_table() -> Vec<&'static OpInfo> {
     ops::TABLES.iter().flat_map(|table| table.iter()).collect()
 }

@@ -1,7 +1,9 @@
 use crate::activation::ReLU;
+use crate::conv::Conv2d;
 use crate::hook;
 use crate::linear::Linear;
 use crate::module::{Fields, Module, Path, has_path};
+use crate::pool::MaxPool2d;
 use crate::walk::Walk;
 use rushlight_array::fail;
 use rushlight_autograd::Tensor;
@@ -76,13 +78,19 @@ impl Sequential {
         }
     }
 
-    /// A linear layer with a relu behind it, which are computed in one pass.
-    fn linear_before_relu(&self, i: usize) -> Option<&Linear> {
-        let next: &dyn Any = &**self.modules.get(i + 1)?;
-        next.downcast_ref::<ReLU>()?;
-        let this: &dyn Any = &*self.modules[i];
-        // Who watches wants to see both.
-        this.downcast_ref().filter(|linear: &&Linear| !linear.is_watched())
+    /// The result of the modules from `i` on that are computed in one pass, and their number: a linear layer or a
+    /// convolution with a relu behind it, and a pool behind that. Who watches one wants to see all.
+    #[track_caller]
+    fn fused(&self, i: usize, x: &Tensor) -> Option<(Tensor, usize)> {
+        let module = |i: usize| self.modules.get(i).map(|module| -> &dyn Any { &**module });
+        module(i + 1)?.downcast_ref::<ReLU>()?;
+        if let Some(linear) = module(i)?.downcast_ref::<Linear>() {
+            return (!linear.is_watched()).then(|| (linear.forward_relu(x), 2));
+        }
+        let conv = module(i)?.downcast_ref::<Conv2d>()?;
+        let pool = module(i + 2).and_then(|pool| pool.downcast_ref::<MaxPool2d>()?.unwatched());
+        let count = if pool.is_some() { 3 } else { 2 };
+        conv.forward_relu(x, pool).map(|y| (y, count))
     }
 
     /// The modules in order.
@@ -109,10 +117,7 @@ impl Module for Sequential {
             let (kind, tells) = self.kinds[i];
             let _place = self.path.enter(Some(i), kind);
             let input = result.as_ref().unwrap_or(x);
-            let (output, done) = match self.linear_before_relu(i) {
-                Some(linear) => (linear.forward_relu(input), 2),
-                None => (module.forward(input), 1),
-            };
+            let (output, done) = self.fused(i, input).unwrap_or_else(|| (module.forward(input), 1));
             if hook::observed() && !tells {
                 let path = self.path.get();
                 let dot = if path.is_empty() { "" } else { "." };

@@ -5,7 +5,9 @@ use crate::walk::{Field, Walk};
 use crate::{fields, init};
 use rushlight_array::{Array, DType, fail};
 use rushlight_autograd::Tensor;
-use rushlight_autograd::ops::{self, ConvOptions, ConvTransposeOptions, PadMode, Padding, PerAxis};
+use rushlight_autograd::ops::{
+    self, ConvOptions, ConvTransposeOptions, MaxPool2dOptions, PadMode, Padding, PerAxis,
+};
 
 /// Weight and bias as PyTorch draws them: evenly from +-1/sqrt(fan_in), the weight first.
 fn draw(shape: &[usize], outputs: usize, with_bias: bool) -> (Parameter, Option<Parameter>) {
@@ -336,4 +338,21 @@ assert_eq!(conv.to_string(), \"Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), p
 ```
 ";
     3: Conv3d ConvTranspose3d conv3d_with conv_transpose3d_with, "D, H, W";
+}
+
+impl Conv2d {
+    /// The result with a relu behind it, and perhaps a pool, in one pass; nothing if somebody wants to see what lies
+    /// between, or the padding is not of zeros.
+    #[track_caller]
+    pub(crate) fn forward_relu(
+        &self,
+        x: &Tensor,
+        pool: Option<(PerAxis<2>, MaxPool2dOptions)>,
+    ) -> Option<Tensor> {
+        if self.path.is_watched() || self.mode != PadMode::Constant {
+            return None;
+        }
+        let _place = self.path.enter(None, "Conv2d");
+        Some(ops::conv2d_relu(x, &self.weight, self.bias.as_deref(), self.options, pool))
+    }
 }

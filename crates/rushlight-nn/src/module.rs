@@ -1,6 +1,6 @@
 use crate::hook::{self, ForwardHookHandle, Hooks};
 use crate::state;
-use crate::walk::{Item, Walk};
+use crate::walk::{Item, Show, Walk};
 use rushlight_array::context::{self, Frame, Name, NameCell};
 use rushlight_array::{Array, Result, fail};
 use rushlight_autograd::{GradModeGuard, Tensor, To};
@@ -54,6 +54,8 @@ macro_rules! fields {
 ///
 /// A type is a module by a [`fields!`](crate::fields) line and an `impl Module` with a `forward`. All else
 /// comes with it.
+// The bodies below are compiled for each type of module: they hand a way to show the fields to functions that are
+// compiled once.
 pub trait Module: Fields {
     /// The result for an input.
     ///
@@ -68,9 +70,7 @@ pub trait Module: Fields {
 
     /// The type's name, as printed: `Linear`.
     fn type_name(&self) -> &'static str {
-        let path = std::any::type_name::<Self>();
-        let path = path.split('<').next().unwrap_or(path);
-        path.rsplit("::").next().unwrap_or(path)
+        last_segment(std::any::type_name::<Self>())
     }
 
     /// What is printed between the brackets of a layer: `in_features=2, out_features=3`.
@@ -80,36 +80,27 @@ pub trait Module: Fields {
 
     /// The parameters with their qualified names, in the order of the fields; a shared one once.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let mut found: Vec<(String, Tensor)> = Vec::new();
-        Walk::through(self, &mut |name, item| {
-            if let Item::Parameter(parameter) = item
-                && !found.iter().any(|(_, other)| other.is(parameter))
-            {
-                found.push((name.to_string(), parameter.0.clone()));
-            }
-            true
-        });
-        found
+        state::named_parameters(&|walk| self.visit(walk))
     }
 
     /// Handles on the parameters, for an optimiser.
     fn parameters(&self) -> Vec<Tensor> {
-        self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
+        state::without_names(self.named_parameters())
     }
 
     /// The number of trainable numbers.
     fn num_parameters(&self) -> usize {
-        self.parameters().iter().filter(|p| p.requires_grad()).map(Tensor::numel).sum()
+        state::num_trainable(self.parameters())
     }
 
     /// Switches to training mode: dropout drops.
     fn train(&self) {
-        set_mode(self, true);
+        set_mode(&|walk| self.visit(walk), true);
     }
 
     /// Switches to evaluation mode.
     fn eval(&self) {
-        set_mode(self, false);
+        set_mode(&|walk| self.visit(walk), false);
     }
 
     /// Moves or casts all parameters, their gradients and buffers, in place; casts leave integers alone:
@@ -125,12 +116,12 @@ pub trait Module: Fields {
     /// As [`Module::to`], also for a `dyn Module`.
     #[track_caller]
     fn move_to(&self, to: &To) {
-        move_all(self, to);
+        move_all(&|walk| self.visit(walk), to);
     }
 
     /// All parameters and buffers by their qualified names, as constants that later steps do not change.
     fn state_dict(&self) -> Vec<(String, Tensor)> {
-        state::state_dict(self)
+        state::state_dict(&|walk| self.visit(walk))
     }
 
     /// Sets all parameters and buffers from a state dict.
@@ -139,7 +130,7 @@ pub trait Module: Fields {
     /// If a name is missing or unexpected, or a shape differs: one error lists them all, and nothing is
     /// changed.
     fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
-        state::load_state_dict(self, state)
+        state::load_state_dict(&|walk| self.visit(walk), self.type_name(), state)
     }
 
     /// Calls `hook` with this module, its input and its output after each forward pass; what the hook returns takes the
@@ -156,7 +147,7 @@ pub trait Module: Fields {
     where
         Self: Sized,
     {
-        match own_hooks(self) {
+        match own_hooks(&|walk| self.visit(walk)) {
             Some(hooks) => hooks.add(Arc::new(hook)),
             None => fail!(
                 "register_forward_hook: {} has no field of type Path to keep hooks in; register on a module around it",
@@ -173,19 +164,25 @@ pub trait Module: Fields {
 
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
-        self.parameters().iter().for_each(Tensor::zero_grad);
+        state::zero_grad(self.parameters());
     }
 
     /// Lets all parameters learn, or freezes them.
     fn requires_grad_(&self, requires_grad: bool) {
-        self.parameters().iter().for_each(|p| p.set_requires_grad(requires_grad));
+        state::set_requires_grad(self.parameters(), requires_grad);
     }
 }
 
+/// `Linear` of `rushlight_nn::linear::Linear`.
+fn last_segment(path: &'static str) -> &'static str {
+    let path = path.split('<').next().unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
 /// The hooks of a module itself, not of those below it.
-fn own_hooks(module: &(impl Module + ?Sized)) -> Option<Arc<Hooks>> {
+fn own_hooks(module: Show<'_>) -> Option<Arc<Hooks>> {
     let mut found = None;
-    Walk::through(module, &mut |_, item| {
+    Walk::start(module, &mut |_, item| {
         if let Item::Path(path) = item {
             found.get_or_insert_with(|| path.hooks());
         }
@@ -204,8 +201,8 @@ pub(crate) fn has_path(module: &dyn Module) -> bool {
     found
 }
 
-fn set_mode(module: &(impl Module + ?Sized), training: bool) {
-    Walk::through(module, &mut |_, item| {
+fn set_mode(module: Show<'_>, training: bool) {
+    Walk::start(module, &mut |_, item| {
         if let Item::Mode(mode) = item {
             mode.set(training);
         }
@@ -214,7 +211,7 @@ fn set_mode(module: &(impl Module + ?Sized), training: bool) {
 }
 
 #[track_caller]
-fn move_all(module: &(impl Module + ?Sized), to: &To) {
+fn move_all(module: Show<'_>, to: &To) {
     for tensor in state::cells(module).into_iter().map(|(_, tensor)| tensor) {
         if matches!(to, To::DType(_)) && !tensor.dtype().is_float() {
             continue;

@@ -193,3 +193,10 @@ pools! {
         max_pool3d_with max_pool3d_with_indices avg_pool3d_with
         adaptive_max_pool3d adaptive_max_pool3d_with_indices adaptive_avg_pool3d, "D, H, W";
 }
+
+impl MaxPool2d {
+    /// Kernel and options, if nobody wants to see what goes in.
+    pub(crate) fn unwatched(&self) -> Option<(PerAxis<2>, MaxPoolOptions<2>)> {
+        (!self.path.is_watched()).then_some((self.kernel_size, self.options))
+    }
+}

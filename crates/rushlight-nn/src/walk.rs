@@ -16,6 +16,9 @@ pub enum Item<'a> {
     Module(&'a dyn Module),
 }
 
+/// Shows the fields of a module whose type does not matter.
+pub(crate) type Show<'a> = &'a dyn Fn(&mut Walk<'_>);
+
 /// A walk through the fields of a module, depth first, in the order of its [`fields!`](crate::fields) lines.
 ///
 /// The visitor is called with the qualified name (`layers.0.weight`) and the item; for a module it says
@@ -28,7 +31,12 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Walks through everything below `module`.
     pub fn through(module: &(impl Fields + ?Sized), visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool) {
-        module.visit(&mut Walk { prefix: String::new(), visit });
+        Walk::start(&|walk| module.visit(walk), visit);
+    }
+
+    /// As [`Walk::through`].
+    pub(crate) fn start(module: Show<'_>, visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool) {
+        module(&mut Walk { prefix: String::new(), visit });
     }
 
     /// Visits one field.

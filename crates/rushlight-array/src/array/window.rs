@@ -16,6 +16,27 @@ impl Array {
         self.device().backend().conv(conv, &x, &weight, bias.as_ref()).into_dtype(self.dtype())
     }
 
+    /// [`Array::conv`] with negative results made zero, and of those the largest of each window if there is a `pool` over
+    /// the planes; also their places in the planes, if `places`. The numbers are those of one after the other, in one pass.
+    pub fn conv_relu(
+        &self,
+        conv: &Conv,
+        weight: &Array,
+        bias: Option<&Array>,
+        pool: Option<&Spans>,
+        places: bool,
+    ) -> (Array, Option<Array>) {
+        if self.dtype() == self.dtype().compute() {
+            return self.device().backend().conv_relu(conv, self, weight, bias, pool, places);
+        }
+        // Sums are rounded before they are compared.
+        let y = self.conv(conv, weight, bias).relu();
+        let Some(spans) = pool else { return (y, None) };
+        let [n, c, d, h, w] = conv.output_shape();
+        let (values, index) = y.reshape([n * c, d, h, w]).max_pool(spans);
+        (values, places.then_some(index))
+    }
+
     /// The gradient of the input of [`Array::conv`] from that of its result (this array): a transposed convolution.
     pub fn conv_grad_input(&self, conv: &Conv, weight: &Array) -> Array {
         let compute = self.dtype().compute();

@@ -459,6 +459,22 @@ pub trait Backend: Send + Sync + Debug {
         window::conv::conv(conv, &host(x), &host(weight), bias.as_ref()).to_device(x.device())
     }
 
+    /// [`Backend::conv`] with negative results made zero; of those the largest of each window, if there is a `pool` over
+    /// the planes, and their places in the planes if wanted: the numbers of one after the other.
+    fn conv_relu(
+        &self,
+        conv: &Conv,
+        x: &Array,
+        weight: &Array,
+        bias: Option<&Array>,
+        pool: Option<&Spans>,
+        places: bool,
+    ) -> (Array, Option<Array>) {
+        let bias = bias.map(host);
+        let (y, index) = window::conv::conv_relu(conv, &host(x), &host(weight), bias.as_ref(), pool, places);
+        (y.to_device(x.device()), index.map(|index| index.to_device(x.device())))
+    }
+
     /// The gradient of [`Backend::conv`] with respect to `x`, from that of its result.
     fn conv_grad_input(&self, conv: &Conv, grad: &Array, weight: &Array) -> Array {
         window::conv::grad_input(conv, &host(grad), &host(weight)).to_device(grad.device())

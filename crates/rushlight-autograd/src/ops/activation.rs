@@ -3,19 +3,21 @@
 mod random;
 mod table;
 
-pub(super) use random::TABLE as RANDOM;
 pub use random::{GumbelSoftmaxOptions, gumbel_softmax, gumbel_softmax_with, rrelu};
-pub(super) use table::TABLE;
 
 use super::elementwise::zero;
 use super::inplace::in_place;
 use super::unary::{Which, plain_or, relu_rule};
 use super::where_;
 use crate::op::{Gradients, Op, Saved, Saves};
+use crate::table::OpInfo;
 use crate::tensor::Tensor;
 use rushlight_array::backend::{Activation, Gelu};
 use rushlight_array::{Array, DType, axis, fail};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
+
+/// The tables of these files.
+pub(super) const TABLES: [&[OpInfo]; 2] = [table::TABLE, random::TABLE];
 
 #[derive(Debug)]
 struct Relu;

@@ -266,7 +266,7 @@ fn sample(draw: &mut Draw<'_>, kind: Kind) -> Sample {
     Sample::new(inputs, move |x| apply(kind, &x[0], &x[1], &x[2], Scalar::Float(beta), Scalar::Float(alpha)))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("AddProduct", "addmm", "torch.addmm", |draw| sample(draw, Kind::Addmm)).rejects(|| {
         vec![
             Reject::new(

@@ -362,7 +362,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Add::INFO,
     Sub::INFO,
     Mul::INFO,

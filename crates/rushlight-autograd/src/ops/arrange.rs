@@ -295,7 +295,7 @@ fn leaf_and_dims(draw: &mut Draw<'_>) -> (Tensor, Vec<isize>) {
     (draw.leaf(&shape, Domain::Any), dims)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Flip", "flip", "torch.flip", |draw| {
         let (leaf, dims) = leaf_and_dims(draw);
         Sample::new(vec![leaf], move |x| x[0].flip(&dims).exp())

@@ -160,7 +160,7 @@ pub(super) fn dropped(x: &Tensor, p: f64, name: &str) -> Tensor {
     x * Tensor::constant(mask)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::composed(
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::composed(
     "scaled_dot_product_attention",
     "torch.nn.functional.scaled_dot_product_attention",
     |draw| {

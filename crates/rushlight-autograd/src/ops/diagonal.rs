@@ -227,7 +227,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("diagonal", "torch.diagonal", |draw| {
         let (shape, options) = drawn(draw);
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| x[0].diagonal_with(&options).exp())

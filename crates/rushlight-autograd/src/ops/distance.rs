@@ -337,7 +337,7 @@ fn pairs(draw: &mut Draw<'_>, call: fn(&Tensor, &Tensor, isize, f64) -> Tensor) 
     Sample::new(inputs, move |x| call(&(&x[0] + 2.5), &(&x[1] * -0.7 - 3.0), dim, p))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("dist", "torch.dist", |draw| pairs(draw, |a, b, _, p| a.dist_with(b, p))).rejects(
         || {
             vec![Reject::new("norm: the dtype is int64, not a float", || {

@@ -173,7 +173,7 @@ fn masked(draw: &mut Draw<'_>, dims: usize, call: fn(&Tensor, f64, bool) -> Tens
     })
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("dropout", "torch.nn.functional.dropout", |draw| {
         // Samples are called often and must be the same each time: with p = 1/2 in evaluation, or p = 0 or 1.
         let (p, training) = [(0.5, false), (0.0, true), (1.0, true)][draw.below(3)];

@@ -278,7 +278,7 @@ fn check_sizes(operands: &[Labelled], equation: &str) {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::composed("einsum", "torch.einsum", |draw| {
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::composed("einsum", "torch.einsum", |draw| {
     let (i, j, k, l) = (draw.size(), draw.size(), draw.size(), draw.size());
     let (equation, shapes): (&str, Vec<Vec<usize>>) = match draw.below(7) {
         0 => ("ik,kj->ij", vec![vec![i, k], vec![k, j]]),

@@ -188,7 +188,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Where", "where_", "torch.where", |draw| {
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op("Where", "where_", "torch.where", |draw| {
     let (a, b) = draw.broadcast_pair();
     let full = rushlight_array::broadcast_shapes("where", &a, &b);
     let condition = Tensor::constant(draw.mask(&full));

@@ -444,7 +444,7 @@ fn check_classes(input: &Tensor) {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Embedding", "embedding", "torch.nn.functional.embedding", |draw| {
         let (count, shape) = (draw.full_size(), draw.shape(0, 2));
         let input = Tensor::constant(draw.index(&shape, count));

@@ -213,7 +213,8 @@ pub fn triu_indices_with(row: usize, col: usize, offset: isize) -> Tensor {
 #[track_caller]
 fn triangle(call: &str, rows: usize, columns: usize, border: i128, left: bool) -> Tensor {
     // Indices are i64; and of sizes below 2^63 no product here reaches 2^127.
-    let uncountable = || -> ! { fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted") };
+    let uncountable =
+        || -> ! { fail!("{call}: the places of {rows} rows and {columns} columns cannot be counted") };
     if rows.max(columns) > isize::MAX as usize {
         uncountable()
     }
@@ -260,7 +261,7 @@ fn lists(draw: &mut Draw<'_>, least: usize) -> Vec<Tensor> {
         .collect()
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("meshgrid", "torch.meshgrid", |draw| {
         let indexing = if draw.coin() { Indexing::Ij } else { Indexing::Xy };
         Sample::new(lists(draw, 1), move |x| {

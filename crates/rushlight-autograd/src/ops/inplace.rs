@@ -205,7 +205,7 @@ impl Op for Fill {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Fill", "fill", "torch.fill", |draw| {
         let shape = draw.shape(0, 3);
         let inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&[], Domain::Any)];

@@ -212,7 +212,7 @@ fn refs(x: &[Tensor]) -> Vec<&Tensor> {
     x.iter().collect()
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Cat", "cat", "torch.cat", |draw| {
         let (leaves, dim) = parts(draw, 1);
         Sample::new(leaves, move |x| Tensor::cat(&refs(x), dim).exp())

@@ -315,7 +315,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Matmul", "matmul", "torch.matmul", |draw| {
             let (m, k, n) = (draw.size(), draw.size(), draw.size());
             let (a, b) = match draw.below(6) {

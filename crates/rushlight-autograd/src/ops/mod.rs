@@ -95,14 +95,16 @@ pub use unary::NanToNumOptions;
 pub use unique::{Unique, UniqueConsecutiveOptions, UniqueOptions};
 pub use window::*;
 
+#[cfg(feature = "op-table")]
 use crate::table::OpInfo;
 
 /// The tables of all kinds.
+#[cfg(feature = "op-table")]
 pub(crate) static TABLES: &[&[OpInfo]] = &[
     elementwise::TABLE,
     unary::TABLE,
-    activation::TABLE,
-    activation::RANDOM,
+    activation::TABLES[0],
+    activation::TABLES[1],
     unary::exponential::TABLE,
     unary::trigonometry::TABLE,
     unary::rounding::TABLE,
@@ -150,13 +152,13 @@ pub(crate) static TABLES: &[&[OpInfo]] = &[
     cast::TABLES[1],
     crate::create::TABLES[0],
     crate::create::TABLES[1],
-    reduce::SUM,
-    reduce::PRODUCT,
-    reduce::EXTREME,
-    reduce::LOGIC,
-    reduce::VARIANCE,
-    reduce::NORM,
-    reduce::LOGSUMEXP,
+    reduce::TABLES[0],
+    reduce::TABLES[1],
+    reduce::TABLES[2],
+    reduce::TABLES[3],
+    reduce::TABLES[4],
+    reduce::TABLES[5],
+    reduce::TABLES[6],
     scan::TABLE,
     sort::TABLE,
     unique::TABLE,

@@ -310,7 +310,7 @@ fn projected(
     [linear(query, w, bias(0).as_ref()), linear(key, u, bias(1).as_ref()), linear(value, s, bias(2).as_ref())]
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::composed(
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::composed(
     "multi_head_attention_forward",
     "torch.nn.functional.multi_head_attention_forward",
     |draw| {

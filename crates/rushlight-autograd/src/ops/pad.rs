@@ -227,7 +227,7 @@ fn padded(draw: &mut Draw<'_>) -> (Tensor, Vec<isize>) {
     (draw.leaf(&shape, Domain::Any), pads)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("pad", "torch.nn.functional.pad", |draw| {
         let (leaf, pads) = padded(draw);
         let modes = [PadMode::Constant, PadMode::Reflect, PadMode::Replicate, PadMode::Circular];

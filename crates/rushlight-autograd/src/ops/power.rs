@@ -121,7 +121,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Pow::INFO,
     OpInfo::op("PowScalar", "pow", "torch.pow", |draw| match draw.below(4) {
         0 => one(draw, Domain::Any, |x| x[0].pow(2)),

@@ -330,7 +330,7 @@ pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("dot", "torch.dot", |draw| {
         let n = draw.size();
         Sample::new(vec![draw.leaf(&[n], Domain::Any), draw.leaf(&[n], Domain::Any)], |x| x[0].dot(&x[1]))

@@ -156,7 +156,7 @@ fn filled(draw: &mut Draw<'_>, fill: fn(&mut Tensor)) -> Sample {
     })
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("multinomial", "torch.multinomial", |draw| {
         let shape = draw.full_shape(1, 2);
         let replacement = draw.coin();

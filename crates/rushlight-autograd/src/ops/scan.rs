@@ -406,7 +406,7 @@ fn curve(draw: &mut Draw<'_>, call: fn(&Tensor, Operand<'_>, isize) -> Tensor) -
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("CumSum", "cumsum", "torch.cumsum", |draw| {
         along(draw, Domain::Any, |x, dim| x.cumsum(dim).sin())
     })

@@ -94,7 +94,7 @@ pub fn channel_shuffle(x: &Tensor, groups: usize) -> Tensor {
     x.reshape(apart).transpose(1, 2).reshape(&shape)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("pixel_shuffle", "torch.nn.functional.pixel_shuffle", |draw| {
         let (mut shape, r) = (vec![2; draw.below(2)], 1 + draw.below(2));
         shape.extend([draw.below(3) * r * r, draw.size(), draw.size()]);

@@ -126,7 +126,7 @@ fn along(draw: &mut Draw<'_>, call: fn(&Tensor, isize) -> Tensor) -> Sample {
     Sample::new(vec![draw.leaf(&shape, Domain::Any)], move |x| call(&x[0], dim))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Softmax", "softmax", "torch.softmax", |draw| along(draw, |x, dim| x.softmax(dim))).rejects(
         || {
             vec![

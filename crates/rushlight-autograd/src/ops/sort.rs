@@ -312,7 +312,7 @@ fn distinct(draw: &mut Draw<'_>, call: fn(&Tensor, usize, isize, bool) -> Tensor
     Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| call(&x[0], k, dim, flag))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("sort", "torch.sort", |draw| {
         distinct(draw, |x, _, dim, flag| x.sort(dim, flag).0.cumsum(dim).sin())
     })

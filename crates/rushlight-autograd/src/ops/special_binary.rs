@@ -230,7 +230,7 @@ fn refuse_first(name: &str, give: &Gradients<'_>) {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Atan2::INFO,
     Hypot::INFO.rejects(|| {
         vec![Reject::new("hypot: not defined for int64; cast with .to(DType::F32) first", || {

@@ -390,7 +390,7 @@ fn observations(draw: &mut Draw<'_>) -> (Tensor, usize) {
     (draw.leaf(&shape, Domain::Distinct), shape[1])
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("quantile", "torch.quantile", |draw| quantiles(draw, Tensor::quantile_with)).rejects(
         || {
             vec![

@@ -141,7 +141,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Lerp", "lerp", "torch.lerp", |draw| match draw.coin() {
         true => three(draw, Domain::Any, |x| x[0].lerp(&x[1], &x[2])),
         false => three(draw, Domain::Any, |x| x[0].lerp(&x[1], 0.3) + &x[2]),

@@ -95,7 +95,7 @@ in_place! {
     triu_with_ = triu_with(diagonal: isize);
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Triangle", "tril", "torch.tril", |draw| {
         let shape = draw.shape(2, 3);
         let diagonal = draw.below(7) as isize - 3;

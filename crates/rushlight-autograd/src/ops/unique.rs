@@ -175,7 +175,7 @@ fn compare<T: PartialOrd>(a: &[T], b: &[T]) -> Ordering {
     a.iter().zip(b).map(|(a, b)| order(a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("unique", "torch.unique", |draw| {
         let shape = draw.full_shape(1, 3);
         let dim = draw.dim(&shape);

@@ -128,7 +128,7 @@ unsafe fn run_panel<T: Product>(
     scratch: Option<*mut T>,
     epilogue: &Epilogue<'_, T>,
 ) {
-    let (k, most) = (a.columns, kernels.rows());
+    let (k, most) = (a.columns, pieces(part.m, kernels.rows()));
     let depth = pieces(k, DEPTH);
     let mut l = 0;
     loop {

@@ -23,17 +23,17 @@ struct Run {
 }
 
 /// The windows of one output line that are among the wanted columns.
-struct Segment {
+pub(super) struct Segment {
     /// Depth and height of the first place, with the padding.
-    origin: [usize; 2],
+    pub(super) origin: [usize; 2],
     /// Width of the first place, with the padding.
-    first: usize,
+    pub(super) first: usize,
     /// The column of the first window.
-    at: usize,
-    len: usize,
+    pub(super) at: usize,
+    pub(super) len: usize,
 }
 
-fn segments(window: &Window, columns: &Range<usize>) -> Vec<Segment> {
+pub(super) fn segments(window: &Window, columns: &Range<usize>) -> Vec<Segment> {
     let [_, height, width] = window.output;
     let mut all = Vec::with_capacity(columns.len() / width.max(1) + 2);
     let mut next = columns.start;
@@ -57,9 +57,6 @@ fn runs(window: &Window, channels: usize, columns: &Range<usize>, mut visit: imp
     let segments = segments(window, columns);
     let [depth, height, width] = window.input;
     let (stride, padding) = (window.stride[2], window.padding[2]);
-    if window.stays_inside() {
-        return inner_runs(window, channels, &segments, columns.len(), visit);
-    }
     // Divisions would take longer than the copy of a short run.
     let steps = |places: usize| if stride == 1 { places } else { places.div_ceil(stride) };
     let inside = |place: usize, axis: usize| {
@@ -96,35 +93,6 @@ fn runs(window: &Window, channels: usize, columns: &Range<usize>, mut visit: imp
                         }
                     }
                     row += columns.len();
-                }
-            }
-        }
-    }
-}
-
-/// As [`runs`], for windows that never leave the image.
-#[inline(always)]
-fn inner_runs(
-    window: &Window,
-    channels: usize,
-    segments: &[Segment],
-    columns: usize,
-    mut visit: impl FnMut(Run),
-) {
-    let [depth, height, width] = window.input;
-    let place = |[d, h, w]: [usize; 3]| (d * height + h) * width + w;
-    let mut row = 0;
-    for channel in 0..channels {
-        for kd in 0..window.kernel[0] {
-            for kh in 0..window.kernel[1] {
-                for kw in 0..window.kernel[2] {
-                    let [d, h, w] = window.dilation;
-                    let base = channel * depth * height * width + place([kd * d, kh * h, kw * w]);
-                    for s in segments {
-                        let from = base + place([s.origin[0], s.origin[1], s.first]);
-                        visit(Run { at: row + s.at, len: s.len, from: Some(from) });
-                    }
-                    row += columns;
                 }
             }
         }

@@ -1,15 +1,17 @@
 //! Convolutions by matrix products: the windows of a few output lines become the columns of a matrix that stays in
 //! the second-level cache, never those of a whole batch.
 
-use super::columns::{add, fill};
+use super::inside::{Frame, add, fill, fill_rows, has_rows};
+use super::pool::{Largest, Pooled};
 use super::{divisor, for_each_unit, slice, with_number};
 use crate::array::Array;
 use crate::cpu::contiguous;
 use crate::cpu::gemm::{Matrix, Product, multiply_into};
 use crate::cpu::memory::HostBuffer;
 use crate::cpu::simd::vectorized;
+use crate::cpu::threads::for_each_pair;
 use crate::profile::{Work, kernel};
-use crate::window::Conv;
+use crate::window::{Conv, Spans};
 use std::ops::Range;
 
 /// The most elements of a block of columns, a quarter of a second-level cache of f32; but at least [`LEAST`] columns.
@@ -67,42 +69,160 @@ pub(crate) fn conv(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>)
 }
 
 fn forward<T: Product>(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
-    let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), bias.map(slice::<T>));
-    let (window, inner, count) = (&conv.window, conv.inner(), conv.window.output_len());
-    let parts = divisor(conv.outputs, TASKS / (conv.batch * conv.groups).max(1));
-    let (rows, size) = (conv.outputs / parts, conv.inputs * window.input_len());
+    let forward = Forward::<T>::new(conv, x, weight, bias, false);
     Array::build(conv.output_shape(), |out: &mut [T]| {
-        for_each_unit(out, rows * count, inner.max(1), &|unit, out| {
-            let (image, part) = (unit / parts, unit % parts);
-            let channel = image % conv.groups * conv.outputs + part * rows;
-            let image = &x[image * size..][..size];
-            let weight = Matrix::dense(&weight[channel * inner..], rows, inner);
-            if window.is_pointwise() {
-                multiply_into(&weight, &Matrix::dense(image, inner, count), out, count, false);
-            } else {
-                let mut buffer = conv.scratch::<T>(conv.inputs);
-                for block in conv.blocks() {
-                    let (start, n) = (block.start, block.len());
-                    let columns = &mut buffer.as_mut_slice()[..inner * n];
-                    fill(window, image, conv.inputs, block, columns);
-                    let columns = Matrix::dense(columns, inner, n);
-                    multiply_into(&weight, &columns, &mut out[start..], count, false);
-                }
-            }
-            if let Some(bias) = bias {
-                add_bias(out, count, &bias[channel..][..rows]);
-            }
-        });
+        for_each_unit(out, forward.len(), forward.cost(), &|unit, out| forward.unit(unit, out));
     })
 }
 
-fn add_bias<T: Product>(out: &mut [T], count: usize, bias: &[T]) {
+/// The convolution as in [`conv`] with negative results made zero, and of those perhaps the largest of each window;
+/// their places in the planes, too, if they are wanted.
+///
+/// The numbers are those of three passes; what lies between stays in a cache, sample by sample.
+pub(crate) fn conv_relu(
+    conv: &Conv,
+    x: &Array,
+    weight: &Array,
+    bias: Option<&Array>,
+    pool: Option<&Spans>,
+    places: bool,
+) -> (Array, Option<Array>) {
+    let _span = kernel("conv_relu", || conv.work());
+    let (x, weight, bias) = (contiguous(x), contiguous(weight), bias.map(contiguous));
+    with_number!(x, conv_relu_as(conv, &x, &weight, bias.as_ref(), pool, places))
+}
+
+fn conv_relu_as<T: Pooled>(
+    conv: &Conv,
+    x: &Array,
+    weight: &Array,
+    bias: Option<&Array>,
+    pool: Option<&Spans>,
+    places: bool,
+) -> (Array, Option<Array>) {
+    let forward = Forward::<T>::new(conv, x, weight, bias, true);
+    let Some(spans) = pool else {
+        let relu = Array::build(conv.output_shape(), |out: &mut [T]| {
+            for_each_unit(out, forward.len(), forward.cost(), &|unit, out| forward.unit(unit, out));
+        });
+        return (relu, None);
+    };
+    let largest = Largest::new(spans);
+    let shape = spans.result_shape(conv.batch * conv.groups * conv.outputs);
+    let size = forward.rows * spans.output_len();
+    let cost = (forward.cost() * forward.len()).div_ceil(size.max(1));
+    let unit = |unit: usize, values: &mut [T], index: Option<&mut [i64]>| {
+        let mut buffer = HostBuffer::scratch(T::DTYPE, forward.len());
+        let planes = buffer.as_mut_slice::<T>();
+        forward.unit(unit, planes);
+        largest.planes(planes, values, index);
+    };
+    if !places {
+        let values = Array::build(shape, |values: &mut [T]| {
+            for_each_unit(values, size, cost, &|number, values| unit(number, values, None));
+        });
+        return (values, None);
+    }
+    let mut values = None;
+    let index = Array::build(shape, |index: &mut [i64]| {
+        values = Some(Array::build(shape, |values: &mut [T]| {
+            for_each_pair(values, index, [size; 2], cost, &|number, values, index| {
+                unit(number, values, Some(index));
+            });
+        }));
+    });
+    (values.expect("it was built beside the places"), Some(index))
+}
+
+/// A convolution in units: some output channels of a group, for one sample.
+struct Forward<'a, T> {
+    conv: &'a Conv,
+    x: &'a [T],
+    weight: &'a [T],
+    bias: Option<&'a [T]>,
+    relu: bool,
+    /// How many units a group has.
+    parts: usize,
+    /// The output channels of a unit.
+    rows: usize,
+}
+
+impl<'a, T: Product> Forward<'a, T> {
+    fn new(conv: &'a Conv, x: &'a Array, weight: &'a Array, bias: Option<&'a Array>, relu: bool) -> Self {
+        let parts = divisor(conv.outputs, TASKS / (conv.batch * conv.groups).max(1));
+        let (x, weight, bias) = (slice::<T>(x), slice::<T>(weight), bias.map(slice::<T>));
+        Forward { conv, x, weight, bias, relu, parts, rows: conv.outputs / parts }
+    }
+
+    /// The elements of a unit's result.
+    fn len(&self) -> usize {
+        self.rows * self.conv.window.output_len()
+    }
+
+    /// The cost of one of them.
+    fn cost(&self) -> usize {
+        self.conv.inner().max(1)
+    }
+
+    fn unit(&self, unit: usize, out: &mut [T]) {
+        let Forward { conv, x, weight, rows, .. } = *self;
+        let (window, inner, count) = (&conv.window, conv.inner(), conv.window.output_len());
+        let size = conv.inputs * window.input_len();
+        let (image, part) = (unit / self.parts, unit % self.parts);
+        let channel = image % conv.groups * conv.outputs + part * rows;
+        let image = &x[image * size..][..size];
+        let weight = Matrix::dense(&weight[channel * inner..], rows, inner);
+        if window.is_pointwise() {
+            multiply_into(&weight, &Matrix::dense(image, inner, count), out, count, false);
+        } else {
+            let mut buffer = conv.scratch::<T>(conv.inputs);
+            let mut frame = Frame::new::<T>(window, conv.inputs);
+            let (window, image) = (frame.window, frame.image(image));
+            for block in conv.blocks() {
+                let (start, n) = (block.start, block.len());
+                let columns = &mut buffer.as_mut_slice()[..inner * n];
+                fill(&window, image, conv.inputs, block, columns);
+                let columns = Matrix::dense(columns, inner, n);
+                multiply_into(&weight, &columns, &mut out[start..], count, false);
+            }
+        }
+        let bias = self.bias.map(|bias| &bias[channel..][..rows]);
+        match (bias, self.relu) {
+            (Some(bias), false) => rows_with(
+                out,
+                count,
+                bias,
+                #[inline(always)]
+                |x, bias| T::add(x, bias),
+            ),
+            (Some(bias), true) => rows_with(
+                out,
+                count,
+                bias,
+                #[inline(always)]
+                |x, bias| T::add(x, bias).relu(),
+            ),
+            (None, true) => rows_with(
+                out,
+                rows * count,
+                &[T::default()],
+                #[inline(always)]
+                |x, _| x.relu(),
+            ),
+            (None, false) => {}
+        }
+    }
+}
+
+/// Changes each row of `count` elements by a function of its number in `bias`.
+#[inline(always)]
+fn rows_with<T: Product>(out: &mut [T], count: usize, bias: &[T], f: impl Fn(T, T) -> T) {
     vectorized(
         #[inline(always)]
         || {
-            for (row, &bias) in out.chunks_exact_mut(count).zip(bias) {
+            for (row, &bias) in out.chunks_exact_mut(count.max(1)).zip(bias) {
                 for x in row {
-                    *x = T::add(*x, bias);
+                    *x = f(*x, bias);
                 }
             }
         },
@@ -145,15 +265,16 @@ fn grad_input_as<T: Product>(conv: &Conv, grad: &Array, weight: &Array) -> Array
             if window.is_pointwise() {
                 return multiply_into(&weight, &grad, out, plane, false);
             }
-            out.fill(T::default());
             let mut buffer = conv.scratch::<T>(channels);
-            for block in conv.blocks() {
-                let n = block.len();
-                let columns = &mut buffer.as_mut_slice()[..rows * n];
-                let grad = Matrix { at: grad.at + block.start, columns: n, ..grad };
-                multiply_into(&weight, &grad, columns, n, false);
-                add(window, columns, channels, block, out);
-            }
+            Frame::new::<T>(window, channels).sum(out, |window, image| {
+                for block in conv.blocks() {
+                    let n = block.len();
+                    let columns = &mut buffer.as_mut_slice()[..rows * n];
+                    let grad = Matrix { at: grad.at + block.start, columns: n, ..grad };
+                    multiply_into(&weight, &grad, columns, n, false);
+                    add(window, columns, channels, block, image);
+                }
+            });
         });
     })
 }
@@ -203,24 +324,33 @@ fn sum_samples<T: Product>(
     channels: Range<usize>,
     out: &mut [T],
 ) {
-    let (window, count, plane) = (&conv.window, conv.window.output_len(), conv.window.input_len());
-    let (few, rows) = (conv.outputs < FEW, channels.len() * window.kernel_len());
+    let (count, plane) = (conv.window.output_len(), conv.window.input_len());
+    let (few, rows) = (conv.outputs < FEW, channels.len() * conv.window.kernel_len());
     let mut buffer = conv.scratch::<T>(channels.len());
+    let mut frame = Frame::new::<T>(&conv.window, channels.len());
+    let window = frame.window;
+    let transposed = few && !window.is_pointwise() && has_rows(&window);
     let mut adds = false;
     for sample in samples {
         let image = sample * conv.groups + group;
         let planes = &x[(image * conv.inputs + channels.start) * plane..][..channels.len() * plane];
+        let planes = frame.image(planes);
         for block in conv.blocks() {
             let (start, n) = (block.start, block.len());
-            let (data, row_stride) = if window.is_pointwise() {
-                (&planes[start..], count)
+            let dense = |data, row_stride| Matrix { data, row_stride, ..Matrix::dense(data, rows, n) };
+            // The columns, or what is theirs transposed twice: the product reads rows of its right operand in place.
+            let columns = if window.is_pointwise() {
+                dense(&planes[start..], count as isize)
             } else {
                 let columns = &mut buffer.as_mut_slice()[..rows * n];
-                fill(window, planes, channels.len(), block, columns);
-                (&*columns, n)
+                if transposed {
+                    fill_rows(&window, planes, channels.len(), block, columns);
+                    Matrix::dense(columns, n, rows).t()
+                } else {
+                    fill(&window, planes, channels.len(), block, columns);
+                    dense(columns, n as isize)
+                }
             };
-            let columns =
-                Matrix { data, at: 0, rows, columns: n, row_stride: row_stride as isize, column_stride: 1 };
             let grad = Matrix {
                 data: grad,
                 at: image * conv.outputs * count + start,

@@ -2,6 +2,7 @@
 
 pub(crate) mod columns;
 pub(crate) mod conv;
+mod inside;
 pub(crate) mod pool;
 
 use super::gemm::Product;

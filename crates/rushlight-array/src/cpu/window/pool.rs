@@ -20,7 +20,7 @@ impl Spans {
         self.input.iter().product()
     }
 
-    fn output_len(&self) -> usize {
+    pub(super) fn output_len(&self) -> usize {
         self.output().iter().product()
     }
 
@@ -34,7 +34,7 @@ impl Spans {
         COST * (self.input_len() / self.output_len().max(1)).max(4)
     }
 
-    fn result_shape(&self, planes: usize) -> [usize; 4] {
+    pub(super) fn result_shape(&self, planes: usize) -> [usize; 4] {
         let [d, h, w] = self.output();
         [planes, d, h, w]
     }
@@ -80,7 +80,8 @@ impl Spans {
         let [_, height, width] = self.output();
         let flat = self.input[0] == 1 && self.axes[0].len() == 1 && self.axes[0][0].end == 1;
         let whole = flat && self.step[1..] == [1, 1] && apart(&self.axes[1]) && apart(&self.axes[2]);
-        (whole && height > 0 && width > 0).then_some([self.input[2], width])
+        let fits = height > 0 && width > 0 && self.input[2] < i32::MAX as usize;
+        (whole && fits).then_some([self.input[2], width])
     }
 
     fn divisor(&self, [d, h, w]: [&Span; 3]) -> i64 {
@@ -89,7 +90,7 @@ impl Spans {
 }
 
 /// Numbers that have a largest and a mean.
-trait Pooled: Product {
+pub(super) trait Pooled: Product {
     /// Below all others.
     const LEAST: Self;
     /// The quotient; of integers cut towards zero.
@@ -128,29 +129,57 @@ pub(crate) fn max(spans: &Spans, x: &Array) -> (Array, Array) {
 fn max_as<T: Pooled>(spans: &Spans, x: &Array) -> (Array, Array) {
     let (planes, len, size) = (x.shape()[0], spans.input_len(), spans.output_len());
     let (data, shape) = (slice::<T>(x), spans.result_shape(planes));
-    let (chunk, taps) = (size * spans.group(), taps(&spans.axes[2], spans.step[2]));
-    let pairs = spans.pairs();
+    let (chunk, largest) = (size * spans.group(), Largest::new(spans));
     let mut values = None;
     let index = Array::build(shape, |index: &mut [i64]| {
         values = Some(Array::build(shape, |values: &mut [T]| {
             for_each_pair(values, index, [chunk, chunk], spans.cost(), &|number, values, index| {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        let outs = values.chunks_exact_mut(size).zip(index.chunks_exact_mut(size));
-                        for (i, (values, index)) in outs.enumerate() {
-                            let x = &data[(number * spans.group() + i) * len..][..len];
-                            match pairs {
-                                Some(lines) => max_of_pairs(lines, x, values, index),
-                                None => max_plane(spans, &taps, x, values, index),
-                            }
-                        }
-                    },
-                );
+                let x = &data[number * spans.group() * len..][..values.len() / size * len];
+                largest.planes(x, values, Some(index));
             });
         }));
     });
     (values.expect("it was built beside the places"), index)
+}
+
+/// How the largest elements of windows are found.
+pub(super) struct Largest<'a> {
+    spans: &'a Spans,
+    taps: Vec<Tap>,
+    pairs: Option<[usize; 2]>,
+}
+
+impl<'a> Largest<'a> {
+    pub(super) fn new(spans: &'a Spans) -> Self {
+        Largest { spans, taps: taps(&spans.axes[2], spans.step[2]), pairs: spans.pairs() }
+    }
+
+    /// The largest elements of some planes, and their places if they are wanted.
+    pub(super) fn planes<T: Pooled>(&self, x: &[T], values: &mut [T], index: Option<&mut [i64]>) {
+        match (index, self.pairs) {
+            (Some(index), _) => self.find::<T, true>(x, values, index),
+            (None, Some(_)) => self.find::<T, false>(x, values, &mut []),
+            (None, None) => self.find::<T, true>(x, values, &mut vec![0; values.len()]),
+        }
+    }
+
+    /// The places are found if `PLACES`, else only windows side by side.
+    fn find<T: Pooled, const PLACES: bool>(&self, x: &[T], values: &mut [T], mut index: &mut [i64]) {
+        let (len, size) = (self.spans.input_len(), self.spans.output_len());
+        vectorized(
+            #[inline(always)]
+            || {
+                for (x, values) in x.chunks_exact(len).zip(values.chunks_exact_mut(size)) {
+                    let some;
+                    (some, index) = std::mem::take(&mut index).split_at_mut(if PLACES { size } else { 0 });
+                    match self.pairs {
+                        Some(lines) => max_of_pairs::<T, PLACES>(lines, x, values, some),
+                        None => max_plane(self.spans, &self.taps, x, values, some),
+                    }
+                }
+            },
+        );
+    }
 }
 
 /// Windows along the width that have a place with one number, in a row: their first, their count, the place in the first,
@@ -190,20 +219,76 @@ fn taps(axis: &[Span], step: usize) -> Vec<Tap> {
 
 /// Windows of two by two, side by side, without a loop over their places: the four of them stay in registers.
 #[inline(always)]
-fn max_of_pairs<T: Pooled>([width, columns]: [usize; 2], x: &[T], values: &mut [T], index: &mut [i64]) {
-    let lines = values.chunks_exact_mut(columns).zip(index.chunks_exact_mut(columns));
-    for (number, (values, index)) in lines.enumerate() {
+fn max_of_pairs<T: Pooled, const PLACES: bool>(
+    [width, columns]: [usize; 2],
+    x: &[T],
+    values: &mut [T],
+    index: &mut [i64],
+) {
+    let mut places = index.chunks_exact_mut(columns);
+    for (number, values) in values.chunks_exact_mut(columns).enumerate() {
+        let index = places.next().unwrap_or_default();
         let first = 2 * number * width;
         let (upper, lower) = (&x[first..][..2 * columns], &x[first + width..][..2 * columns]);
-        let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-        let outs = values.iter_mut().zip(index.iter_mut());
-        for (i, ((value, index), (upper, lower))) in outs.zip(pairs).enumerate() {
-            let place = (first + 2 * i) as i64;
-            (*value, *index) = (upper[0], place);
-            take_larger(value, index, upper[1], place + 1);
-            take_larger(value, index, lower[0], place + width as i64);
-            take_larger(value, index, lower[1], place + width as i64 + 1);
+        let mut pairs = Pairs {
+            upper: upper.as_chunks().0,
+            lower: lower.as_chunks().0,
+            width: width as i32,
+            place: first as i64,
+            values,
+            index,
+        };
+        pairs.take::<8, PLACES>();
+        pairs.take::<4, PLACES>();
+        pairs.take::<1, PLACES>();
+    }
+}
+
+/// What is left of two lines and of the line of results.
+struct Pairs<'a, 'b, T> {
+    upper: &'a [[T; 2]],
+    lower: &'a [[T; 2]],
+    width: i32,
+    /// Of the first upper element.
+    place: i64,
+    values: &'b mut [T],
+    index: &'b mut [i64],
+}
+
+impl<T: Pooled> Pairs<'_, '_, T> {
+    /// Takes windows off the front, `L` at a time, as long as there are so many. Their numbers are those of 32 bits
+    /// until the end, which are as wide as most elements.
+    #[inline(always)]
+    fn take<const L: usize, const PLACES: bool>(&mut self) {
+        let (upper, lower) = (self.upper.as_chunks::<L>(), self.lower.as_chunks::<L>());
+        let (values, values_rest) = std::mem::take(&mut self.values).as_chunks_mut::<L>();
+        let (index, index_rest) = std::mem::take(&mut self.index).as_chunks_mut::<L>();
+        let mut index = index.iter_mut();
+        for ((upper, lower), value) in upper.0.iter().zip(lower.0).zip(values) {
+            let (mut best, mut at) = ([T::default(); L], [0; L]);
+            for i in 0..L {
+                best[i] = upper[i][0];
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], upper[i][1], 1);
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], lower[i][0], self.width);
+            }
+            for i in 0..L {
+                take_larger(&mut best[i], &mut at[i], lower[i][1], self.width + 1);
+            }
+            *value = best;
+            if PLACES {
+                let index = index.next().expect("there is a place for each value");
+                for i in 0..L {
+                    index[i] = self.place + 2 * i as i64 + i64::from(at[i]);
+                }
+                self.place += 2 * L as i64;
+            }
         }
+        (self.upper, self.lower) = (upper.1, lower.1);
+        (self.values, self.index) = (values_rest, index_rest);
     }
 }
 
@@ -251,7 +336,7 @@ fn larger<T: Pooled, const S: usize>(x: &[T], at: usize, values: &mut [T], index
 
 #[inline(always)]
 #[allow(clippy::eq_op, reason = "NaN is not equal to itself")]
-fn take_larger<T: Pooled>(best: &mut T, index: &mut i64, value: T, place: i64) {
+fn take_larger<T: Pooled, I: Copy>(best: &mut T, index: &mut I, value: T, place: I) {
     let wins = value > *best || value != value;
     *best = if wins { value } else { *best };
     *index = if wins { place } else { *index };

@@ -103,7 +103,7 @@ fn seeded(call: impl FnOnce() -> Tensor) -> Tensor {
     with_default_generator(|| Generator::new(7), call)
 }
 
-pub(in crate::ops) static TABLE: &[OpInfo] = &[
+pub(in crate::ops) const TABLE: &[OpInfo] = &[
     OpInfo::composed("gumbel_softmax", "torch.nn.functional.gumbel_softmax", |draw| {
         let tau = if draw.coin() { 1.0 } else { 0.7 };
         one(draw, Domain::Any, move |x| {

@@ -16,7 +16,7 @@ macro_rules! activation {
     };
 }
 
-pub(in crate::ops) static TABLE: &[OpInfo] = &[
+pub(in crate::ops) const TABLE: &[OpInfo] = &[
     OpInfo::op("Relu", "relu", "torch.relu", |draw| one(draw, Domain::NonZero, |x| x[0].relu())),
     OpInfo::op("GeluOp", "gelu", "torch.nn.functional.gelu", |draw| match draw.coin() {
         true => one(draw, Domain::Any, |x| x[0].gelu()),

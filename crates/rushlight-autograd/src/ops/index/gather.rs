@@ -178,7 +178,7 @@ pub(super) fn draw_scatter(draw: &mut Draw<'_>, distinct: bool) -> ([usize; 2], 
     ([rows, size], index, draw.leaf(&[rows, count + extra], Domain::Distinct))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Gather", "gather", "torch.gather", |draw| {
         let shape = draw.full_shape(1, 3);
         let dim = draw.dim(&shape);

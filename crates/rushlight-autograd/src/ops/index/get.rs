@@ -152,7 +152,7 @@ pub(super) fn draw_indices(draw: &mut Draw<'_>, shape: &[usize], distinct: bool)
     list.into()
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("get", "torch.Tensor.__getitem__", |draw| {
         let shape = draw.full_shape(1, 3);
         let indices = draw_indices(draw, &shape, false);

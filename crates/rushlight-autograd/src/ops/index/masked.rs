@@ -119,7 +119,7 @@ in_place! {
     masked_scatter_ = masked_scatter(mask: &Tensor, source: &Tensor);
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("MaskedSelect", "masked_select", "torch.masked_select", |draw| {
         let (shape, other) = draw.broadcast_pair();
         let mask = Tensor::constant(draw.mask(&other));

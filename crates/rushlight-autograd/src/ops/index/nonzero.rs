@@ -31,7 +31,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("nonzero", "torch.nonzero", |draw| {
         let shape = draw.shape(0, 3);
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| x[0].gt(0.0).nonzero().to(DType::F64))

@@ -277,7 +277,7 @@ pub(super) fn draw_along(draw: &mut Draw<'_>, distinct: bool) -> (Vec<usize>, is
     (shape, dim, index.into(), source)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("IndexPlace", "index_add", "torch.index_add", |draw| {
         let (shape, dim, index, source) = draw_along(draw, false);
         let inputs = vec![draw.leaf(&shape, Domain::Any), draw.leaf(&source, Domain::Any)];

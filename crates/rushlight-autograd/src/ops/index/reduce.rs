@@ -306,7 +306,7 @@ in_place! {
 const KINDS: [ScatterReduce; 5] =
     [ScatterReduce::Sum, ScatterReduce::Prod, ScatterReduce::Mean, ScatterReduce::Amax, ScatterReduce::Amin];
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("ReduceAt", "scatter_reduce", "torch.scatter_reduce", |draw| {
         let (shape, index, source) = draw_scatter(draw, false);
         let inputs = vec![draw.leaf(&shape, Domain::Distinct), source];

@@ -109,7 +109,7 @@ pub(super) fn flat_places(op: &str, index: &Tensor) -> Index {
     Index::Array(index.array().cast(DType::I64).reshape([-1]))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("IndexSelect", "index_select", "torch.index_select", |draw| {
         let shape = draw.full_shape(1, 3);
         let dim = draw.dim(&shape);

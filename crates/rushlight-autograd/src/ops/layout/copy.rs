@@ -47,7 +47,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Copy", "copy", "torch.clone", |draw| {
         let shape = draw.shape(0, 3);
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| x[0].copy().exp())

@@ -89,7 +89,7 @@ fn pair(draw: &mut crate::table::Draw<'_>) -> (Shape, Vec<usize>) {
     (small, full)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Expand", "expand", "torch.Tensor.expand", |draw| {
         let (small, full) = pair(draw);
         Sample::new(vec![draw.leaf(&small, Domain::Any)], move |x| x[0].expand(full.as_slice()).exp())

@@ -174,7 +174,7 @@ in_place! { views
     t_ = t();
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Permute", "permute", "torch.permute", |draw| {
         let shape = draw.shape(0, 3);
         let leaf = draw.leaf(&shape, Domain::Any);

@@ -222,7 +222,7 @@ pub fn atleast_3d(x: &Tensor) -> Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Reshape", "reshape", "torch.reshape", |draw| {
         let shape = draw.shape(0, 3);
         let leaf = draw.leaf(&shape, Domain::Any);

@@ -208,7 +208,7 @@ fn sliced(draw: &mut Draw<'_>) -> (Shape, isize, [usize; 3]) {
     (shape, dim, [start, len, step])
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Part", "narrow", "torch.narrow", |draw| {
         let (shape, dim, [start, len, step]) = sliced(draw);
         let len = if step == 1 { len } else { len.min(shape[axis("narrow", dim, &shape)] - start) };

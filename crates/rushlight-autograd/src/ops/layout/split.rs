@@ -286,7 +286,7 @@ fn weighted(pieces: &[Tensor]) -> Tensor {
     sums.fold(zero, |total, sum| total + sum)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("split", "torch.split", |draw| {
         let shape = draw.full_shape(1, 2);
         let dim = draw.dim(&shape);

@@ -263,7 +263,7 @@ in_place! { views
     as_strided_with_ = as_strided_with(shape: impl Into<Shape>, strides: &[usize], storage_offset: usize);
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Unfold", "unfold", "torch.Tensor.unfold", |draw| {
         let shape = draw.full_shape(0, 2);
         let dim = draw.dim(&shape);

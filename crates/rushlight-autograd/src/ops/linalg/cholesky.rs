@@ -243,7 +243,7 @@ pub(super) fn regular(x: &Tensor, upper: bool) -> Tensor {
     triangle(x, upper, true) * (1.0 / n.max(1) as f64) + super::identity(x, n) * (x * x + 1.0)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Cholesky", "linalg::cholesky", "torch.linalg.cholesky", |draw| {
         let shape = square(draw);
         let upper = draw.coin();

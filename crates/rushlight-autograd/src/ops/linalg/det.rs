@@ -136,7 +136,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Det", "linalg::det", "torch.linalg.det", |draw| {
         let shape = square(draw);
         let n = shape[shape.len() - 1].max(1) as f64;

@@ -183,7 +183,7 @@ fn independent(x: &Tensor) -> Tensor {
     x * (1.0 / m.max(n).max(1) as f64) + super::places(x, m, n, Array::eq) * 2.0
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Pinv", "linalg::pinv", "torch.linalg.pinv", |draw| {
         let shape = draw.full_shape(2, 3);
         let low = draw.coin();

@@ -261,7 +261,7 @@ pub(super) fn invertible(x: &Tensor) -> Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Inverse", "linalg::inv", "torch.linalg.inv", |draw| {
         let shape = square(draw);
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| inv(&invertible(&x[0])))

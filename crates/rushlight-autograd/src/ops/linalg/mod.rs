@@ -30,7 +30,7 @@ use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Shape, axis, broadcast_shapes, fail};
 
 /// The tables of these files.
-pub(super) static TABLES: [&[OpInfo]; 9] = [
+pub(super) const TABLES: [&[OpInfo]; 9] = [
     cholesky::TABLE,
     det::TABLE,
     lu::TABLE,

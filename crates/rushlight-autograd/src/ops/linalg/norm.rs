@@ -222,7 +222,7 @@ fn vector_norm(name: &'static str, x: &Tensor, p: f64, axes: &[usize], keepdim: 
     Tensor::apply(VectorNorm { p, over: Over::some(dims.as_slice(), keepdim), name }, &[x])
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("linalg::norm", "torch.linalg.norm", |draw| {
         let rank = 1 + draw.below(2);
         let shape = draw.full_shape(rank, rank);

@@ -131,7 +131,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("linalg::matrix_power", "torch.linalg.matrix_power", |draw| {
         let shape = square(draw);
         let n = [3, -2, 1, 5, -1][draw.below(5)];

@@ -98,7 +98,7 @@ pub fn qr_with(a: &Tensor, mode: QrMode) -> (Tensor, Tensor) {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Qr", "linalg::qr", "torch.linalg.qr", |draw| {
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op("Qr", "linalg::qr", "torch.linalg.qr", |draw| {
     let (m, n) = (draw.size(), draw.size());
     let batch = draw.shape(0, 1).to_vec();
     let shape: Vec<usize> = batch.into_iter().chain([m, n]).collect();

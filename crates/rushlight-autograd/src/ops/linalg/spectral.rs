@@ -262,7 +262,7 @@ fn squared(parts: [&Tensor; 3]) -> Tensor {
     Tensor::cat(&[&(u * u).flatten(-2, -1), s, &(v * v).flatten(-2, -1)], -1)
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Svd", "linalg::svd", "torch.linalg.svd", |draw| {
         let shape: Vec<usize> = draw.shape(2, 3).to_vec();
         Sample::new(vec![draw.leaf(&shape, Domain::Any)], |x| {

@@ -71,7 +71,7 @@ pub fn solve_triangular_with(a: &Tensor, b: &Tensor, upper: bool, left: bool, un
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op(
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op(
     "SolveTriangular",
     "linalg::solve_triangular",
     "torch.linalg.solve_triangular",

@@ -108,7 +108,7 @@ fn check_together(op: &str, input: &Tensor, target: &Tensor) {
 /// All, for samples.
 const REDUCTIONS: [Reduction; 3] = [Reduction::Mean, Reduction::Sum, Reduction::None];
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     classes::CROSS_ENTROPY,
     classes::NLL_LOSS,
     binary::BINARY_CROSS_ENTROPY,

@@ -14,7 +14,7 @@ pub use rows::{layer_norm, layer_norm_with, rms_norm, rms_norm_with};
 
 use crate::table::OpInfo;
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     rows::LAYER_NORM,
     rows::RMS_NORM,
     batch::BATCH_NORM,

@@ -321,7 +321,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Extreme", "amax", "torch.amax", |draw| match draw.below(5) {
         0 => reduced(draw, true, Domain::Distinct, |x, dims, keepdim| match dims {
             [] => x.max().exp(),

@@ -68,7 +68,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::composed("all", "torch.all", |draw| {
         let shape = draw.shape(0, 3);
         let (dim, keepdim) = (draw.dim(&shape), draw.coin());

@@ -65,7 +65,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("LogSumExp", "logsumexp", "torch.logsumexp", |draw| {
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op("LogSumExp", "logsumexp", "torch.logsumexp", |draw| {
     reduced(draw, false, Domain::Any, |x, dims, keepdim| x.logsumexp(dims, keepdim))
 })
 .rejects(|| {

@@ -14,17 +14,22 @@ mod vector_norm;
 pub use variance::{std_mean, std_mean_with, var_mean, var_mean_with};
 pub use vector_norm::{NormOptions, vector_norm, vector_norm_with};
 
-pub(crate) use extreme::TABLE as EXTREME;
-pub(crate) use logic::TABLE as LOGIC;
-pub(crate) use logsumexp::TABLE as LOGSUMEXP;
-pub(crate) use product::TABLE as PRODUCT;
-pub(crate) use sum::TABLE as SUM;
-pub(crate) use variance::TABLE as VARIANCE;
-pub(crate) use vector_norm::{TABLE as NORM, VectorNorm};
+pub(crate) use vector_norm::VectorNorm;
 
-use crate::table::{Domain, Draw, Sample};
+use crate::table::{Domain, Draw, OpInfo, Sample};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Dims, Shape, axis, fail};
+
+/// The rows of all reductions.
+pub(crate) const TABLES: [&[OpInfo]; 7] = [
+    sum::TABLE,
+    product::TABLE,
+    extreme::TABLE,
+    logic::TABLE,
+    variance::TABLE,
+    vector_norm::TABLE,
+    logsumexp::TABLE,
+];
 
 /// The dims of a reduction; `None` and an empty list mean all.
 #[derive(Clone, Debug)]

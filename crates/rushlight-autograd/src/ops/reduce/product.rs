@@ -109,7 +109,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[OpInfo::op("Prod", "prod", "torch.prod", |draw| {
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op("Prod", "prod", "torch.prod", |draw| {
     let shape = draw.shape(0, 2);
     let (dim, keepdim) = (draw.dim(&shape), draw.coin());
     let dim = draw.coin().then_some(dim);

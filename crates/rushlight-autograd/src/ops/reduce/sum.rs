@@ -247,7 +247,7 @@ impl Tensor {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Sum", "sum", "torch.sum", |draw| {
         reduced(draw, false, Domain::Any, |x, dims, keepdim| match dims {
             [] => x.sum().exp(),

@@ -205,7 +205,7 @@ fn rows(draw: &mut Draw<'_>, call: fn(&Tensor, isize, bool) -> Tensor) -> Sample
     Sample::new(vec![draw.leaf(&shape, Domain::Distinct)], move |x| call(&x[0], dim, keepdim))
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Var", "var", "torch.var", |draw| match draw.below(3) {
         0 => rows(draw, |x, _, _| x.var().exp()),
         1 => rows(draw, |x, dim, keepdim| x.var_dim(dim, keepdim).exp()),

@@ -211,7 +211,7 @@ fn sample(draw: &mut Draw<'_>) -> Sample {
     })
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("VectorNorm", "norm", "torch.norm", sample).rejects(|| {
         vec![
             Reject::new("norm: the dtype is int64, not a float; cast with .to(DType::F32) first", || {

@@ -116,7 +116,7 @@ macro_rules! question {
     };
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Mantissa", "frexp", "torch.frexp", |draw| {
         // Between two powers of 2, where the mantissa jumps.
         let shape = draw.shape(0, 3);

@@ -68,7 +68,7 @@ in_place! {
     square_ = square();
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Exp::INFO,
     Exp2::INFO,
     Expm1::INFO,

@@ -149,7 +149,7 @@ impl Op for Rsub {
     }
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     OpInfo::op("Scale", "mul", "torch.mul", |draw| one(draw, Domain::Any, |x| &x[0] * 1.7)),
     OpInfo::op("Offset", "add", "torch.add", |draw| one(draw, Domain::Any, |x| (&x[0] + 1.7) - 0.5)),
     OpInfo::op("Rsub", "sub", "torch.rsub", |draw| one(draw, Domain::Any, |x| 0.5 - &x[0])),

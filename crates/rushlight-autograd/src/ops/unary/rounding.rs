@@ -183,7 +183,7 @@ in_place! {
     nan_to_num_with_ = nan_to_num_with(options: NanToNumOptions);
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Neg::INFO.rejects(|| {
         vec![Reject::new("neg: not defined for bool", || {
             integers().gt(1).neg();

@@ -154,7 +154,7 @@ in_place! {
     logit_with_ = logit_with(eps: f64);
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Sigmoid::INFO,
     Erf::INFO,
     Erfc::INFO,

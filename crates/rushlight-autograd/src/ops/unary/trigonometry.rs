@@ -98,7 +98,7 @@ in_place! {
     rad2deg_ = rad2deg();
 }
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     Sin::INFO,
     Cos::INFO,
     Tan::INFO,

@@ -110,14 +110,26 @@ enum Part {
 
 /// A convolution or one of its gradients.
 #[derive(Clone, Debug)]
-struct Convolve {
-    conv: Conv,
+pub(super) struct Convolve {
+    pub(super) conv: Conv,
     part: Part,
     /// As the user sees them: input, weight, result.
-    shapes: [Shape; 3],
+    pub(super) shapes: [Shape; 3],
 }
 
 impl Convolve {
+    /// Gives input, weight and bias their gradients from that of the result.
+    pub(super) fn give(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        give.to(0, || self.of(Part::Input, grad, &saved.input(1)));
+        give.to(1, || self.of(Part::Weight, grad, &saved.input(0)));
+        if saved.len() > 2 {
+            give.to(2, || {
+                let [n, channels, ..] = self.conv.output_shape();
+                grad.reshape([n, channels, self.conv.window.output_len()]).sum_dim([0, 2], false)
+            });
+        }
+    }
+
     fn of(&self, part: Part, a: &Tensor, b: &Tensor) -> Tensor {
         Tensor::apply(Convolve { part, ..self.clone() }, &[a, b])
     }
@@ -145,16 +157,7 @@ impl Op for Convolve {
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let input = |i| saved.input(i);
         match self.part {
-            Part::Output => {
-                give.to(0, || self.of(Part::Input, grad, &input(1)));
-                give.to(1, || self.of(Part::Weight, grad, &input(0)));
-                if saved.len() > 2 {
-                    give.to(2, || {
-                        let [n, channels, ..] = self.conv.output_shape();
-                        grad.reshape([n, channels, self.conv.window.output_len()]).sum_dim([0, 2], false)
-                    });
-                }
-            }
+            Part::Output => self.give(saved, grad, give),
             Part::Input => {
                 give.to(0, || self.of(Part::Output, grad, &input(1)));
                 give.to(1, || self.of(Part::Weight, &input(0), grad));
@@ -247,14 +250,15 @@ fn check_operands<const N: usize>(
     }
 }
 
+/// The operation, from checked operands.
 #[track_caller]
-fn convolve<const N: usize>(
+pub(super) fn convolution<const N: usize>(
     name: &str,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     options: &ConvOptions<N>,
-) -> Tensor {
+) -> Convolve {
     check_operands::<N>(name, x, weight, bias, options.groups, false);
     let (shape, weights) = (x.shape(), weight.shape());
     let kernel: [usize; N] = spatial(&weights);
@@ -278,7 +282,18 @@ fn convolve<const N: usize>(
     let first = shape.len() - N - 1;
     output[first] = weights[0];
     output[first + 1..].copy_from_slice(&window.output[3 - N..]);
-    let op = Convolve { conv, part: Part::Output, shapes: [shape, weights, Shape::from(output)] };
+    Convolve { conv, part: Part::Output, shapes: [shape, weights, Shape::from(output)] }
+}
+
+#[track_caller]
+fn convolve<const N: usize>(
+    name: &str,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    options: &ConvOptions<N>,
+) -> Tensor {
+    let op = convolution(name, x, weight, bias, options);
     match bias {
         Some(bias) => Tensor::apply(op, &[x, weight, bias]),
         None => Tensor::apply(op, &[x, weight]),

@@ -5,6 +5,7 @@
 
 mod adaptive;
 mod conv;
+mod conv_relu;
 mod fold;
 mod grid_sample;
 mod interpolate;
@@ -22,6 +23,7 @@ pub use conv::{
     conv_transpose2d, conv_transpose2d_with, conv_transpose3d, conv_transpose3d_with, conv1d, conv1d_with,
     conv2d, conv2d_with, conv3d, conv3d_with,
 };
+pub use conv_relu::conv2d_relu;
 pub use fold::{UnfoldOptions, fold, fold_with, unfold, unfold_with};
 pub use grid_sample::{
     GridPadding, GridSampleMode, GridSampleOptions, affine_grid, affine_grid_with, grid_sample,
@@ -45,8 +47,9 @@ use crate::table::OpInfo;
 use rushlight_array::fail;
 use rushlight_array::window::Window;
 
-pub(crate) static TABLE: &[OpInfo] = &[
+pub(crate) const TABLE: &[OpInfo] = &[
     conv::CONV,
+    conv_relu::ROW,
     conv::CONV1D,
     conv::CONV3D,
     conv::CONV_TRANSPOSE1D,

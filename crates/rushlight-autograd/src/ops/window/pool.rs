@@ -107,22 +107,24 @@ impl Op for MaxPool {
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
         let index = saved.by_product_array();
-        give.to(0, || {
-            if !is_grad_enabled() {
-                let dx = grad.value().reshape(index.shape()).max_pool_grad(&self.spans, index);
-                return dx.reshape(saved.shape(0)).into();
-            }
-            // In operations that have rules of their own, for second derivatives.
-            let (count, len) = (index.shape()[0], self.spans.input.iter().product::<usize>());
-            let zeros = Array::full([count, len], 0.0, grad.dtype(), &grad.device());
-            let flat = [count, index.shape()[1..].iter().product()];
-            let index = Tensor::from(index.reshape(flat));
-            Tensor::from(zeros).scatter_add(1, &index, &grad.reshape(flat)).reshape(saved.shape(0))
-        });
+        give.to(0, || spread(&self.spans, index, grad, saved.shape(0)));
     }
     fn grad_fn(&self) -> String {
         self.grad_fn.to_string()
     }
+}
+
+/// The gradient of planes from that of their largest elements, which have these places.
+pub(super) fn spread(spans: &Spans, index: &Array, grad: &Tensor, shape: &Shape) -> Tensor {
+    if !is_grad_enabled() {
+        return grad.value().reshape(index.shape()).max_pool_grad(spans, index).reshape(shape).into();
+    }
+    // In operations that have rules of their own, for second derivatives.
+    let (count, len) = (index.shape()[0], spans.input.iter().product::<usize>());
+    let zeros = Array::full([count, len], 0.0, grad.dtype(), &grad.device());
+    let flat = [count, index.shape()[1..].iter().product()];
+    let index = Tensor::from(index.reshape(flat));
+    Tensor::from(zeros).scatter_add(1, &index, &grad.reshape(flat)).reshape(shape)
 }
 
 /// The mean of each window, or its transpose as a linear map.
@@ -172,9 +174,9 @@ pub(in crate::ops) fn avg_pool_over(
 
 /// The arguments of a pool, its windows and the shape of its result.
 #[track_caller]
-fn slide<const N: usize>(name: &str, x: &Tensor, slide: &Slide<N>, ceil: bool) -> (Window, Shape) {
-    let shape = check_input::<N>(name, x);
-    let input: [usize; N] = spatial(&shape);
+fn slide<const N: usize>(name: &str, shape: &Shape, slide: &Slide<N>, ceil: bool) -> (Window, Shape) {
+    check_shape::<N>(name, shape);
+    let input: [usize; N] = spatial(shape);
     let padding = slide.padding.map(|[before, _]| before);
     if (0..N).any(|i| padding[i] > slide.kernel[i] / 2) {
         fail!("{name}: padding {padding:?} is more than half of the kernel {:?}", slide.kernel);
@@ -193,13 +195,7 @@ fn slide<const N: usize>(name: &str, x: &Tensor, slide: &Slide<N>, ceil: bool) -
 #[track_caller]
 pub(super) fn check_input<const N: usize>(name: &str, x: &Tensor) -> Shape {
     let shape = x.shape();
-    let form = ["L", "H, W", "D, H, W"][N - 1];
-    if shape.len() != N + 1 && shape.len() != N + 2 {
-        fail!("{name}: the input has shape {shape:?}; it must be [N, C, {form}] or [C, {form}]");
-    }
-    if shape[shape.len() - N..].contains(&0) {
-        fail!("{name}: the input has shape {shape:?}; only the first sizes may be 0, those of [{form}] not");
-    }
+    check_shape::<N>(name, &shape);
     if x.dtype() == DType::Bool {
         fail!("{name}: the input is bool; cast with .to(DType::F32) first");
     }
@@ -207,16 +203,27 @@ pub(super) fn check_input<const N: usize>(name: &str, x: &Tensor) -> Shape {
 }
 
 #[track_caller]
-fn max_windows<const N: usize>(
+fn check_shape<const N: usize>(name: &str, shape: &Shape) {
+    let form = ["L", "H, W", "D, H, W"][N - 1];
+    if shape.len() != N + 1 && shape.len() != N + 2 {
+        fail!("{name}: the input has shape {shape:?}; it must be [N, C, {form}] or [C, {form}]");
+    }
+    if shape[shape.len() - N..].contains(&0) {
+        fail!("{name}: the input has shape {shape:?}; only the first sizes may be 0, those of [{form}] not");
+    }
+}
+
+#[track_caller]
+pub(super) fn max_windows<const N: usize>(
     name: &str,
-    x: &Tensor,
+    shape: &Shape,
     kernel: PerAxis<N>,
     options: &MaxPoolOptions<N>,
 ) -> MaxPool {
     let stride = options.stride.unwrap_or(kernel.0);
     let padding = options.padding.map(|size| [size; 2]);
     let slid = Slide { kernel: kernel.0, stride, padding, dilation: options.dilation };
-    let (window, output) = slide(name, x, &slid, options.ceil_mode);
+    let (window, output) = slide(name, shape, &slid, options.ceil_mode);
     let spans = Spans::regular(&window, false);
     if spans.axes.iter().flatten().any(|span| span.start >= span.end) {
         fail!(
@@ -230,7 +237,7 @@ fn max_windows<const N: usize>(
     let spans = Arc::new(spans);
     MaxPool {
         spans,
-        planes: count_planes(&x.shape(), N),
+        planes: count_planes(shape, N),
         output,
         found: None,
         index: None,
@@ -264,7 +271,7 @@ fn avg_windows<const N: usize>(
     let stride = options.stride.unwrap_or(kernel.0);
     let padding = options.padding.map(|size| [size; 2]);
     let slid = Slide { kernel: kernel.0, stride, padding, dilation: [1; N] };
-    let (window, output) = slide(name, x, &slid, options.ceil_mode);
+    let (window, output) = slide(name, &check_input::<N>(name, x), &slid, options.ceil_mode);
     let mut spans = Spans::regular(&window, options.count_include_pad);
     spans.divisor = options.divisor_override;
     let grad_fn = ["SqueezeBackward1", "AvgPool2DBackward0", "AvgPool3DBackward0"][N - 1];
@@ -302,7 +309,8 @@ macro_rules! pools {
             kernel_size: impl Into<PerAxis<$n>>,
             options: MaxPoolOptions<$n>,
         ) -> Tensor {
-            Tensor::apply(max_windows(stringify!($max), x, kernel_size.into(), &options), &[x])
+            let shape = check_input::<$n>(stringify!($max), x);
+            Tensor::apply(max_windows(stringify!($max), &shape, kernel_size.into(), &options), &[x])
         }
 
         #[doc = concat!("As [`", stringify!($max_with), "`], and the place of each largest element in its plane as `i64`: PyTorch's `return_indices`.")]
@@ -315,7 +323,8 @@ macro_rules! pools {
             kernel_size: impl Into<PerAxis<$n>>,
             options: MaxPoolOptions<$n>,
         ) -> (Tensor, Tensor) {
-            with_indices(x, max_windows(stringify!($max), x, kernel_size.into(), &options))
+            let shape = check_input::<$n>(stringify!($max), x);
+            with_indices(x, max_windows(stringify!($max), &shape, kernel_size.into(), &options))
         }
 
         #[doc = concat!("The mean of each window: PyTorch's `functional.", stringify!($avg), "`.")]
