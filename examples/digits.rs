@@ -7,8 +7,9 @@ use rushlight::Result;
 use rushlight::data::{Digits, random_split};
 use rushlight::nn::Dropout;
 use rushlight::prelude::*;
-use rushlight::train::metrics::{Accuracy, ConfusionMatrix};
-use rushlight::train::{EarlyStopping, Mode, RunFolder, Trainer, weights_sha256};
+use rushlight::train::metrics::ConfusionMatrix;
+use rushlight::train::report::sha256_of_tensors;
+use rushlight::train::{Mode, RunFolder, Trainer, weights_sha256};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -115,17 +116,18 @@ fn by_trainer(
 ) -> Result<()> {
     let mut trainer = Trainer::new(model, optimizer, F::cross_entropy)
         .max_epochs(options.epochs)
-        .metric(Accuracy::new())
-        .metric(ConfusionMatrix::new(10))
+        .metric(ConfusionMatrix::new(10).named("accuracy"))
         .callback(rushlight::train::ProgressBar::new())
-        .callback(EarlyStopping::new("val_accuracy").mode(Mode::Max).patience(options.epochs))
         .ctrl_c();
     if let Some(dir) = &options.dir {
+        let digits = Digits::new();
+        let data = [("images", digits.images()), ("labels", digits.labels())];
+        let data = sha256_of_tensors(&data.map(|(name, tensor)| (name.to_owned(), tensor.clone())))?;
         let folder = RunFolder::new(dir)
             .resume(true)
             .checkpoint(|checkpoint| checkpoint.keep_best(1, "val_accuracy", Mode::Max))
             .plots(|plots| plots.samples(&samples.0, &samples.1, [8, 8]))
-            .report(|report| report.setting("batch size", 32));
+            .report(|report| report.setting("batch size", 32).data("digits", data));
         trainer = trainer.run_folder(folder);
     }
     println!("{}\n", trainer.summary(&ones([32, 64])));

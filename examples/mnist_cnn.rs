@@ -15,7 +15,7 @@ use rushlight::data::transforms::{Normalize, ToTensor};
 use rushlight::nn::{Conv2d, CrossEntropyLoss, MaxPool2d};
 use rushlight::optim::Optimizer;
 use rushlight::prelude::*;
-use rushlight::train::metrics::{Accuracy, ConfusionMatrix};
+use rushlight::train::metrics::ConfusionMatrix;
 use rushlight::train::report::sha256_of_tensors;
 use rushlight::train::{Outcome, ProgressBar, RunFolder, Trainer};
 use rushlight::{Error, Result};
@@ -109,8 +109,7 @@ fn run() -> Result<()> {
         let mut trainer = Trainer::new(&model, optimizer, criterion)
             .max_epochs(if options.quick { 1 } else { options.epochs })
             .limit_batches(if options.quick { 50 } else { usize::MAX }, usize::MAX)
-            .metric(Accuracy::new())
-            .metric(ConfusionMatrix::new(10))
+            .metric(ConfusionMatrix::new(10).named("accuracy"))
             .callback(ProgressBar::new())
             .run_folder(folder)
             .ctrl_c();

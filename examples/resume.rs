@@ -6,7 +6,7 @@
 mod digits_cnn;
 
 use rushlight::prelude::*;
-use rushlight::train::metrics::{Accuracy, ConfusionMatrix};
+use rushlight::train::metrics::ConfusionMatrix;
 use rushlight::train::report::RunCard;
 use rushlight::train::{
     Callback, Context, Every, Outcome, ProgressBar, RunFolder, Trainer, replay, seed_everything,
@@ -90,6 +90,7 @@ fn run(dir: &str, options: &Options) -> Result<()> {
     if let Some(threads) = options.threads {
         set_num_threads(threads);
     }
+    let data_hash = digits_cnn::data_sha256()?;
     let [train_set, test_set] = digits_cnn::data(&generator, options.augment);
     let (images, labels): (Vec<Tensor>, Vec<i64>) =
         (0..25).map(|i| test_set.get(i)).collect::<Result<Vec<_>>>()?.into_iter().unzip();
@@ -103,12 +104,13 @@ fn run(dir: &str, options: &Options) -> Result<()> {
         .resume(true)
         .checkpoint(|checkpoint| checkpoint.every_steps(options.every.unwrap_or(5)))
         .plots(|plots| plots.samples(&images, &tensor(labels), [8, 8]))
-        .report(|report| report.setting("batch size", 32).setting("augment", options.augment));
+        .report(|report| {
+            report.setting("batch size", 32).setting("augment", options.augment).data("digits", data_hash)
+        });
     let mut trainer = Trainer::new(&model, optimizer, F::cross_entropy)
         .max_epochs(digits_cnn::EPOCHS)
         .schedule(schedule, Every::Step)
-        .metric(Accuracy::new())
-        .metric(ConfusionMatrix::new(10))
+        .metric(ConfusionMatrix::new(10).named("accuracy"))
         .callback(ProgressBar::new())
         .callback(ForTests { until: options.until, hang: options.hang })
         .run_folder(folder)

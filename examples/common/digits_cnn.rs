@@ -6,8 +6,17 @@ use rushlight::data::{Digits, random_split};
 use rushlight::nn::{BatchNorm2d, Conv2d, Dropout, Flatten, MaxPool2d};
 use rushlight::optim::lr_scheduler::OneCycleLR;
 use rushlight::prelude::*;
+use rushlight::train::report::sha256_of_tensors;
 
 pub(crate) const EPOCHS: usize = 3;
+
+/// The hash of all digits, for a run card.
+#[allow(dead_code, reason = "not every example writes a card")]
+pub(crate) fn data_sha256() -> Result<String> {
+    let digits = Digits::new();
+    let named = [("images", digits.images()), ("labels", digits.labels())];
+    sha256_of_tensors(&named.map(|(name, tensor)| (name.to_owned(), tensor.clone())))
+}
 
 /// The digits as images `(1, 8, 8)`, 1437 to learn from and 360 to be tested with.
 pub(crate) fn data(generator: &Generator, augment: bool) -> [Box<dyn Dataset<Item = (Tensor, i64)>>; 2] {

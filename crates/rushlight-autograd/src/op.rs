@@ -377,5 +377,8 @@ fn record(mut op: Box<dyn Op>, inputs: &[&Tensor], mut values: Values<'_>, outpu
     }
     saved.extend(op.by_product());
     let node = Arc::new(Node::new(op, places, saved));
+    if anomaly::watching() {
+        anomaly::recorded(node.id);
+    }
     Tensor::tracked(output, Edge::Node(node))
 }

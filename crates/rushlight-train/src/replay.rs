@@ -43,8 +43,9 @@ impl fmt::Display for Replay {
 /// Trains again as a card says, and tells whether the final weights are equal bit for bit.
 ///
 /// The program of the card is started in the folder and with the words of the card, and its [`RunFolder`](crate::RunFolder)s
-/// lie in a folder for the occasion, which is removed: nothing of the first run is touched or used. What the program
-/// prints is seen as ever. So a card can be replayed where its program was built and its data are.
+/// lie in a folder for the occasion, which is removed: nothing of the first run is touched or used. Files that the program
+/// reads of its own accord, such as weights to begin with, it reads again. What it prints is seen as ever. So a card can be
+/// replayed where its program was built and its data are.
 ///
 /// **It starts a program that a file names**: replay only cards that you would run as a script.
 ///

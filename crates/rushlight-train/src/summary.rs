@@ -95,7 +95,8 @@ fn described(optimizer: &dyn Optimizer) -> String {
         match value {
             Value::Bool(value) => Some(value.to_string()),
             Value::Int(value) => Some(value.to_string()),
-            Value::Float(value) => Some(value.to_string()),
+            // As 1e-8 where that is shorter.
+            Value::Float(value) => Some(format!("{value:?}").trim_end_matches(".0").to_owned()),
             Value::Text(value) => Some(value.clone()),
             Value::List(values) => {
                 Some(format!("({})", values.iter().map(text).collect::<Option<Vec<_>>>()?.join(", ")))

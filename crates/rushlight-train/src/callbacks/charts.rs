@@ -3,7 +3,7 @@
 use crate::callback::{Context, Moment};
 use crate::logs::Logs;
 use crate::report::Curve;
-use rushlight_array::Result;
+use rushlight_array::{Array, DType, Error, Result};
 use rushlight_serialize::Value;
 
 /// More points than this are of no use in a picture.
@@ -37,18 +37,27 @@ impl Trace {
         self.seen += 1;
     }
 
+    /// The points are a tensor `(2, N)`: a list would make each checkpoint longer, and slower to write.
     fn to_value(&self) -> Value {
         let (x, y): (Vec<f64>, Vec<f64>) = self.points.iter().copied().unzip();
-        Value::map().with("every", self.every).with("seen", self.seen).with("x", x).with("y", y)
+        let points = Array::from_vec([x, y].concat(), [2, self.points.len()]);
+        Value::map().with("every", self.every).with("seen", self.seen).with("points", points)
     }
 
     fn from_value(value: &Value) -> Result<Trace> {
-        let numbers =
-            |name: &str| value.get(name)?.list()?.iter().map(Value::float).collect::<Result<Vec<f64>>>();
+        let Value::Tensor(points) = value.get("points")? else {
+            return Err(Error::invalid("checkpoint", "the points of a curve are no tensor"));
+        };
+        if points.dtype() != DType::F64 || points.shape().len() != 2 || points.shape()[0] != 2 {
+            let reason = format!("the points of a curve are {:?} {:?}", points.dtype(), points.shape());
+            return Err(Error::invalid("checkpoint", reason));
+        }
+        let points = points.to_vec::<f64>();
+        let (x, y) = points.split_at(points.len() / 2);
         Ok(Trace {
             every: value.get("every")?.int::<usize>()?.max(1),
             seen: value.get("seen")?.int()?,
-            points: numbers("x")?.into_iter().zip(numbers("y")?).collect(),
+            points: x.iter().copied().zip(y.iter().copied()).collect(),
         })
     }
 }
@@ -132,6 +141,10 @@ mod tests {
         assert_eq!((trace.every, trace.points.len()), (64, 50_000 / 64 + 1));
         assert!(trace.points.iter().zip(0..).all(|(&(x, y), i)| x == f64::from(64 * i) && y == -x));
         assert_eq!(Trace::from_value(&trace.to_value()).unwrap(), trace);
+        assert_eq!(Trace::from_value(&Trace::default().to_value()).unwrap(), Trace::default());
+        let other =
+            Value::map().with("every", 1).with("seen", 1).with("points", Array::from_vec(vec![1.0_f32], [1]));
+        assert!(Trace::from_value(&other).is_err());
     }
 
     #[test]

@@ -16,7 +16,8 @@ use std::time::Instant;
 ///
 /// They are drawn at the end, and meanwhile after an epoch if the last time was some seconds ago, the samples at the end
 /// alone. The confusion matrix is that of the last validation (of the last epoch of training where there is none), if the
-/// trainer has the metric [`ConfusionMatrix`](crate::metrics::ConfusionMatrix).
+/// trainer has the metric [`ConfusionMatrix`](crate::metrics::ConfusionMatrix); its value is the accuracy, so that
+/// `ConfusionMatrix::new(10).named("accuracy")` serves for both.
 ///
 /// ```
 /// use rushlight_autograd::{rand, tensor};

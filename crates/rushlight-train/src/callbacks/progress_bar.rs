@@ -40,6 +40,26 @@ fn numbers(logs: &Logs) -> String {
     shown.collect::<Vec<_>>().join("  ")
 }
 
+/// The parts of a line; where it is too wide what does not fit stands below the second part.
+fn lines(parts: &[String], width: Option<usize>) -> String {
+    let indent = parts.first().map_or(0, |part| part.chars().count());
+    let (mut text, mut at) = (String::new(), 0);
+    for (index, part) in parts.iter().enumerate() {
+        let len = part.chars().count();
+        if index > 1 && width.is_some_and(|width| at + 2 + len > width) {
+            text.push_str(&format!("\n{:indent$}", ""));
+            at = indent;
+        }
+        if index > 0 {
+            text.push_str("  ");
+            at += 2;
+        }
+        text.push_str(part);
+        at += len;
+    }
+    text
+}
+
 /// Four digits behind the point, or an exponent where these would say little.
 fn short(value: f64) -> String {
     match value.abs() {
@@ -80,14 +100,15 @@ impl Callback for ProgressBar {
             return Ok(());
         }
         self.bar.clear();
-        let mut line = format!("epoch {}/{}  {}", cx.progress.epoch, cx.max_epochs, numbers(cx.logs));
+        let mut parts = vec![format!("epoch {}/{}", cx.progress.epoch, cx.max_epochs)];
+        parts.extend(cx.logs.iter().map(|(name, value)| format!("{name} {}", short(value))));
         if let Some((samples, since)) = self.began.take() {
             let time = since.elapsed();
             let trained = cx.progress.samples - samples;
-            line.push_str(&format!("  {:.1} s  {}", time.as_secs_f64(), speed(trained, time)));
+            parts.extend([format!("{:.1} s", time.as_secs_f64()), speed(trained, time)]);
         }
         // Nobody may be there to read it: that is no reason to end a run.
-        let _ = writeln!(stderr(), "{line}");
+        let _ = writeln!(stderr(), "{}", lines(&parts, if self.lines { None } else { bar::width() }));
         Ok(())
     }
 
@@ -114,6 +135,11 @@ mod bar {
     pub(super) struct Bar {
         bar: Option<ProgressBar>,
         drawn: Option<Instant>,
+    }
+
+    /// The columns of the terminal, if standard error is one.
+    pub(super) fn width() -> Option<usize> {
+        console::Term::stderr().size_checked().map(|(_, columns)| columns.into())
     }
 
     impl Bar {
@@ -150,6 +176,10 @@ mod bar {
 mod bar {
     use crate::callback::Context;
 
+    pub(super) fn width() -> Option<usize> {
+        None
+    }
+
     /// Without the feature there is none.
     #[derive(Debug, Default)]
     pub(super) struct Bar(());
@@ -171,5 +201,15 @@ mod tests {
         assert_eq!(shown, ["0.0000", "0.5000", "123456.0000", "1.234e-4", "-2.000e7", "NaN"]);
         assert_eq!(speed(100, Duration::from_secs(20)), "5.0 samples/s");
         assert_eq!(speed(100, Duration::from_millis(50)), "2000 samples/s");
+    }
+
+    #[test]
+    fn what_does_not_fit_stands_below() {
+        let parts = ["epoch 1/9", "loss 0.5", "lr 0.1", "2.0 s"].map(str::to_owned);
+        assert_eq!(lines(&parts, None), "epoch 1/9  loss 0.5  lr 0.1  2.0 s");
+        // 9 + 2 + 8 + 2 + 6 columns fit in 27.
+        assert_eq!(lines(&parts, Some(27)), "epoch 1/9  loss 0.5  lr 0.1\n           2.0 s");
+        assert_eq!(lines(&parts, Some(26)), "epoch 1/9  loss 0.5\n           lr 0.1  2.0 s");
+        assert_eq!(lines(&parts, Some(3)).lines().count(), 3);
     }
 }

@@ -60,7 +60,7 @@ impl Report {
         let name = self.folder.file_name().unwrap_or(self.folder.as_os_str());
         let mut card = RunCard::new(name.to_string_lossy());
         if let Some(parameter) = cx.model.parameters().first() {
-            card.dtype = parameter.dtype().to_string();
+            card.dtype = parameter.dtype().name().to_owned();
             card.device = parameter.device().to_string();
         }
         card.workers = cx.workers;

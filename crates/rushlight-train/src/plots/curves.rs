@@ -39,6 +39,18 @@ impl Curves {
         self.series.iter().flat_map(|s| &s.points).filter(|p| p.0.is_finite() && p.1.is_finite())
     }
 
+    /// Whether the lines are mostly in the upper half where they end: the legend is not to cover them.
+    fn ends_high(&self) -> bool {
+        let (least, greatest) =
+            self.finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, greatest), p| {
+                (least.min(p.1), greatest.max(p.1))
+            });
+        let middle = least / 2.0 + greatest / 2.0;
+        let ends = self.series.iter().filter_map(|series| series.points.last());
+        let (high, all) = ends.fold((0, 0), |(high, all), p| (high + usize::from(p.1 > middle), all + 1));
+        2 * high > all
+    }
+
     pub(super) fn draw<B: DrawingBackend>(&self, area: &Area<'_, B>) -> Drawn<B> {
         let x = Scale::linear(self.finite().map(|p| p.0), 8);
         let y = || self.finite().map(|p| p.1);
@@ -85,7 +97,11 @@ impl Curves {
         if self.series.len() > 1 {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
+                .position(if self.ends_high() {
+                    SeriesLabelPosition::LowerRight
+                } else {
+                    SeriesLabelPosition::UpperRight
+                })
                 .label_font((FONT, 17).into_font().color(&TEXT))
                 .background_style(WHITE.mix(0.85))
                 .border_style(LINES)
