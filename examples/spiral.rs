@@ -8,6 +8,7 @@ use common::Options;
 use rushlight::prelude::*;
 use rushlight::{Error, Result, linspace, randn};
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 const HELP: &str =
@@ -22,6 +23,8 @@ Usage: cargo run --release --example spiral [-- OPTIONS]
 
 /// Points of each class.
 const POINTS: usize = 100;
+/// The width of the hidden layer.
+const HIDDEN: NonZeroUsize = NonZeroUsize::new(100).expect("it is not zero");
 const CLASSES: usize = 3;
 /// The strength of the L2 penalty, and the length of the steps.
 const REG: f64 = 1e-3;
@@ -175,6 +178,7 @@ fn write_png(path: &Path, (width, height, rgb): (usize, usize, Vec<u8>)) -> Resu
 
 fn run() -> Result<()> {
     let options = Options::parse(HELP, 0, 10_000, &["--out", "--hidden"]);
+    let hidden = options.own("--hidden", HIDDEN).get();
     manual_seed(options.seed);
     let (x, y) = spiral();
 
@@ -183,7 +187,6 @@ fn run() -> Result<()> {
     let accuracy = train(&linear, &x, &y, if options.quick { 20 } else { 200 }, 10);
     println!("training accuracy: {accuracy:.2}\n\ntwo-layer network");
 
-    let hidden = options.own("--hidden", 100);
     let network = sequential![layer(2, hidden), ReLU, layer(hidden, CLASSES)];
     let accuracy = train(&network, &x, &y, if options.quick { 1000 } else { options.epochs }, 1000);
     println!("training accuracy: {accuracy:.2}");

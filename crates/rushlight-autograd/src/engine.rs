@@ -6,10 +6,11 @@ use crate::anomaly;
 use crate::hooks;
 use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
-use crate::op::{Gradients, Saved};
+use crate::op::{Flow, Gradients, Saved};
+use crate::ops::Region;
 use crate::tensor::Tensor;
 use rushlight_array::profile::{Work, span, span_of};
-use rushlight_array::{Shape, fail};
+use rushlight_array::{Array, Shape, fail};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -43,7 +44,7 @@ struct Pending {
     id: u64,
     sequence: u64,
     edge: Edge,
-    grad: Tensor,
+    grad: Flow,
 }
 
 impl PartialEq for Pending {
@@ -110,7 +111,7 @@ fn between(outputs: &[&Tensor], wanted: &[Edge]) -> Vec<u64> {
 }
 
 impl Run<'_> {
-    fn send(&mut self, edge: Edge, grad: Tensor) {
+    fn send(&mut self, edge: Edge, grad: Flow) {
         let id = edge.id();
         self.heap.push(Pending { id, sequence: self.sequence, edge, grad });
         self.sequence += 1;
@@ -120,13 +121,12 @@ impl Run<'_> {
     fn run(&mut self) {
         let _span = span("backward", Work::default);
         let _pass = anomaly::pass();
-        while let Some(Pending { id, edge, mut grad, .. }) = self.heap.pop() {
+        while let Some(Pending { id, edge, grad, .. }) = self.heap.pop() {
+            let mut sum = Sum::of(grad);
             while self.heap.peek().is_some_and(|next| next.id == id) {
-                let next = self.heap.pop().expect("it was peeked");
-                // Not `+=`, which would change a leaf that the caller gave as an output's gradient.
-                let sum = grad + next.grad;
-                grad = sum;
+                sum = sum.and(self.heap.pop().expect("it was peeked").grad);
             }
+            let grad = sum.whole();
             match &edge {
                 Edge::Leaf(leaf) => self.arrive(leaf, grad),
                 Edge::Node(node) => self.pass(node, grad),
@@ -205,7 +205,56 @@ impl Run<'_> {
                      a true zero must be given as zeros"
                 );
             };
-            self.send(edge.clone(), fit(name, i, grad, &input.shape, input.dtype));
+            let grad = match grad {
+                Flow::Whole(grad) => Flow::Whole(fit(name, i, grad, &input.shape, input.dtype)),
+                part => part,
+            };
+            self.send(edge.clone(), grad);
+        }
+    }
+}
+
+/// The gradients of one edge, added up in the order in which they came.
+enum Sum {
+    Whole(Tensor),
+    /// Zeros, and these places filled.
+    Parts(Array, Vec<Region>),
+}
+
+impl Sum {
+    #[track_caller]
+    fn of(grad: Flow) -> Self {
+        match grad {
+            Flow::Whole(grad) => Sum::Whole(grad),
+            Flow::Part(part) => {
+                let zeros = Array::full(&part.shape, 0.0, part.grad.dtype(), part.grad.device());
+                Sum::Parts(zeros, Vec::new()).and(Flow::Part(part))
+            }
+        }
+    }
+
+    #[track_caller]
+    fn and(self, grad: Flow) -> Self {
+        match (self, grad) {
+            // Not `+=`, which would change a leaf that the caller gave as an output's gradient.
+            (Sum::Whole(sum), Flow::Whole(grad)) => Sum::Whole(sum + grad),
+            (Sum::Parts(sum, mut filled), Flow::Part(part))
+                if filled.iter().all(|other| other.is_apart(&part.region)) =>
+            {
+                let layout = part.region.of("slice_backward", sum.layout());
+                let sum = sum.place(&layout, &part.grad);
+                filled.push(part.region);
+                Sum::Parts(sum, filled)
+            }
+            (sum, Flow::Whole(grad)) => Sum::Whole(sum.whole() + grad),
+            (sum, Flow::Part(part)) => Sum::Whole(sum.whole() + Sum::of(Flow::Part(part)).whole()),
+        }
+    }
+
+    fn whole(self) -> Tensor {
+        match self {
+            Sum::Whole(sum) => sum,
+            Sum::Parts(sum, _) => sum.into(),
         }
     }
 }
@@ -265,7 +314,7 @@ fn start(op: &str, outputs: &[&Tensor], options: &GradOptions, run: &mut Run<'_>
             ),
         };
         if run.needed.is_none_or(|needed| needed.binary_search(&edge.id()).is_ok()) {
-            run.send(edge, grad);
+            run.send(edge, Flow::Whole(grad));
         }
     }
 }

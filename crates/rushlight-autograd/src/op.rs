@@ -1,6 +1,7 @@
 use crate::anomaly;
 use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
+use crate::ops::Region;
 use crate::tensor::Tensor;
 use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, DType, Shape};
@@ -234,18 +235,43 @@ impl Saved<'_> {
     }
 }
 
+/// A gradient on its way to an input.
+pub(crate) enum Flow {
+    Whole(Tensor),
+    Part(Box<Part>),
+}
+
+impl Flow {
+    /// Its numbers; of a part those that it fills.
+    pub(crate) fn array(&self) -> Array {
+        match self {
+            Flow::Whole(grad) => grad.array(),
+            Flow::Part(part) => part.grad.clone(),
+        }
+    }
+}
+
+/// A gradient that is zero but for some places.
+pub(crate) struct Part {
+    pub(crate) region: Region,
+    /// Those places.
+    pub(crate) grad: Array,
+    /// That of the whole.
+    pub(crate) shape: Shape,
+}
+
 /// Takes the gradients that a backward rule computes.
 pub struct Gradients<'a> {
     pub(crate) node: &'a Node,
     /// The ids of the edges that matter in this pass, in order; `None` if all do.
     needed: Option<&'a [u64]>,
-    pub(crate) grads: SmallVec<[Option<Tensor>; 3]>,
+    pub(crate) grads: SmallVec<[Option<Flow>; 3]>,
     pub(crate) without_rule: bool,
 }
 
 impl<'a> Gradients<'a> {
     pub(crate) fn new(node: &'a Node, needed: Option<&'a [u64]>) -> Self {
-        let grads = SmallVec::from_elem(None, node.inputs.len());
+        let grads = node.inputs.iter().map(|_| None).collect();
         Gradients { node, needed, grads, without_rule: false }
     }
 
@@ -265,14 +291,24 @@ impl<'a> Gradients<'a> {
     #[track_caller]
     pub fn to(&mut self, i: usize, grad: impl FnOnce() -> Tensor) {
         if self.needs(i) {
-            self.put(i, grad());
+            self.put(i, Flow::Whole(grad()));
+        }
+    }
+
+    /// Gives input `i` a gradient that is zero but for some places. They meet with others in one tensor, which is not
+    /// written out for each of them.
+    pub(crate) fn part(&mut self, i: usize, region: &Region, grad: &Tensor) {
+        if self.needs(i) {
+            let Input { shape, dtype, .. } = &self.node.inputs[i];
+            let grad = grad.value().cast(*dtype);
+            self.put(i, Flow::Part(Box::new(Part { region: region.clone(), grad, shape: shape.clone() })));
         }
     }
 
     /// Apart from [`Gradients::to`], which is compiled for each gradient of each operation.
     #[inline(never)]
     #[track_caller]
-    fn put(&mut self, i: usize, grad: Tensor) {
+    fn put(&mut self, i: usize, grad: Flow) {
         let before = self.grads[i].replace(grad);
         assert!(before.is_none(), "{}: input {i} was given two gradients", self.node.op.name());
     }

@@ -2,7 +2,7 @@
 //! device's backend. Shapes are the callers' business.
 
 use super::Array;
-use crate::backend::Norm;
+use crate::backend::{Attention, Norm};
 use crate::layout::axis;
 
 impl Array {
@@ -14,6 +14,23 @@ impl Array {
         }
         let bias = bias.map(wide);
         self.device().backend().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
+    }
+
+    /// `softmax(q k^T scale) v` with this array as the query, and the softmax if it is to be kept; see
+    /// [`Backend::attention`](crate::Backend::attention). Only for dtypes in which it computes.
+    pub fn attention(
+        &self,
+        key: &Array,
+        value: &Array,
+        what: &Attention,
+        keep: bool,
+    ) -> (Array, Option<Array>) {
+        self.device().backend().attention(what, [self, key, value], keep)
+    }
+
+    /// The gradients of query, key and value from that of [`Array::attention`]'s result (this array).
+    pub fn attention_grad(&self, inputs: [&Array; 3], weights: &Array, what: &Attention) -> [Array; 3] {
+        self.device().backend().attention_grad(what, self, inputs, weights)
     }
 
     /// The gradient of [`Array::softmax`] from that of its result (this array), and the result `y`.

@@ -36,6 +36,7 @@ use crate::shape::Shape;
 use crate::storage::{Buffer, Storage};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// An n-dimensional array: a strided view of a shared, typed storage on some device.
@@ -53,6 +54,11 @@ use std::sync::Arc;
 pub struct Array {
     storage: Arc<Storage>,
     layout: Layout,
+}
+
+/// Writes all elements of a block.
+trait Fill {
+    fn fill(&mut self, buffer: &mut HostBuffer);
 }
 
 impl Array {
@@ -110,10 +116,27 @@ impl Array {
     /// If the shape needs more than `isize::MAX` bytes.
     #[track_caller]
     pub fn build<T: Element>(shape: impl Into<Shape>, write: impl FnOnce(&mut [T])) -> Self {
-        let shape = shape.into();
-        let numel = shape.check_bytes("build", T::DTYPE);
-        let mut buffer = HostBuffer::scratch(T::DTYPE, numel);
-        write(buffer.as_mut_slice());
+        /// What stands behind a pointer below. Not `dyn FnMut`, whose vtable also holds `call_once`: the kernel would be
+        /// compiled twice.
+        struct Once<T, W>(Option<W>, PhantomData<T>);
+        impl<T: Element, W: FnOnce(&mut [T])> Fill for Once<T, W> {
+            fn fill(&mut self, buffer: &mut HostBuffer) {
+                if let Some(write) = self.0.take() {
+                    write(buffer.as_mut_slice());
+                }
+            }
+        }
+        Array::build_untyped(shape.into(), T::DTYPE, &mut Once(Some(write), PhantomData))
+    }
+
+    /// The body of [`Array::build`], which is compiled for every kernel. In one piece, not in parts before and behind the
+    /// call: a buffer that is moved right after it was made waits for the writes.
+    #[inline(never)]
+    #[track_caller]
+    fn build_untyped(shape: Shape, dtype: DType, write: &mut dyn Fill) -> Self {
+        let numel = shape.check_bytes("build", dtype);
+        let mut buffer = HostBuffer::scratch(dtype, numel);
+        write.fill(&mut buffer);
         Array::over(buffer, shape)
     }
 

@@ -314,6 +314,15 @@ pub enum Norm {
     Rms,
 }
 
+/// What [`Backend::attention`](super::Backend::attention) computes.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Attention {
+    /// The factor of the scores.
+    pub scale: f64,
+    /// Whether each query sees the keys up to its own place only.
+    pub causal: bool,
+}
+
 /// A loss of a prediction `x` and a target `y`, each a number; see [`Backend::pair_loss`](super::Backend::pair_loss).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum PairLoss {

@@ -363,6 +363,36 @@ pub trait Backend: Send + Sync + Debug {
         (y, self.cat(&[&mean, &rate], 1))
     }
 
+    /// `softmax(q k^T scale) v` of query, key and value, `(.., L, E)`, `(.., S, E)` and `(.., S, Ev)` with equal leading dims
+    /// and no size of 0, `(.., L, Ev)`; and the softmax, flat or `(.., L, S)`, if it is to be kept for the gradient.
+    fn attention(&self, what: &Attention, [q, k, v]: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
+        let mut scores = self.matmul(&q.scale(what.scale), &k.transpose(-1, -2));
+        if what.causal {
+            let [l, s] = [q, k].map(|x| x.shape()[x.rank() - 2] as i64);
+            let seen = Array::arange(0, s, 1).le(&Array::arange(0, l, 1).unsqueeze(1)).to_device(q.device());
+            scores = seen.where_(&scores, &scores.scalar_operand(f64::NEG_INFINITY));
+        }
+        let weights = self.softmax(&scores, scores.rank() - 1);
+        (self.matmul(&weights, v), keep.then_some(weights))
+    }
+
+    /// The gradients of query, key and value from that of [`Backend::attention`]'s result; `weights` is its second one.
+    fn attention_grad(
+        &self,
+        what: &Attention,
+        grad: &Array,
+        [q, k, v]: [&Array; 3],
+        weights: &Array,
+    ) -> [Array; 3] {
+        let scores = self.matmul(grad, &v.transpose(-1, -2));
+        let scores = self.softmax_grad(&scores, weights, weights.rank() - 1);
+        [
+            self.matmul(&scores, k).scale(what.scale),
+            self.matmul(&scores.transpose(-1, -2), &q.scale(what.scale)),
+            self.matmul(&weights.transpose(-1, -2), grad),
+        ]
+    }
+
     /// The gradients of [`Backend::norm`] with respect to `x`, weight and bias; `stats` is its second result. Without
     /// a weight the last two mean what they would for one of ones.
     fn norm_grad(

@@ -23,7 +23,7 @@ pub(super) fn zip<A: Element, B: Element, O: Element>(
     f: impl Fn(A, B) -> O + Sync + Copy,
 ) -> Array {
     runs(a, b, cost, &|out: &mut [O], x: &[A], y: &[B]| {
-        vectorized::<A, O>(
+        vectorized::<A, O, _>(
             #[inline(always)]
             move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
@@ -53,7 +53,7 @@ macro_rules! zip {
 macro_rules! zip3 {
     ($operands:expr, $cost:expr, |$u:tt, $v:tt, $w:tt: $t:ty| $body:expr) => {
         runs3($operands, $cost, &|out: &mut [$t], x: &[$t], y: &[$t], z: &[$t]| {
-            vectorized::<$t, $t>(
+            vectorized::<$t, $t, _>(
                 #[inline(always)]
                 move || {
                     for (((o, &$u), &$v), &$w) in out.iter_mut().zip(x).zip(y).zip(z) {
@@ -304,7 +304,7 @@ pub(super) fn compare(op: Compare, a: &Array, b: &Array) -> Array {
 /// `a` where the condition holds, else `b`.
 pub(super) fn select<T: Element>(condition: &Array, a: &Array, b: &Array) -> Array {
     runs3([condition, a, b], 2, &|out: &mut [T], c: &[bool], x: &[T], y: &[T]| {
-        vectorized::<T, T>(
+        vectorized::<T, T, _>(
             #[inline(always)]
             || {
                 for (((o, &c), &x), &y) in out.iter_mut().zip(c).zip(x).zip(y) {

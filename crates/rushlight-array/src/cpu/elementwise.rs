@@ -1,23 +1,18 @@
 //! Elementwise kernels of one operand: one generic loop, and copies.
 
+use super::runs::{for_each_tile, runs1};
 use super::simd;
-use super::threads::for_each_slice;
-use super::walk::{Tile, Walk};
 use crate::array::Array;
 use crate::dtype::Element;
-use crate::shape::Shape;
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
 /// where the work is worth a hand-off at all.
 pub(super) const CHUNK: usize = 1 << 13;
 
-/// A kernel for the rows of a tile: the output, which lies without gaps, and the operands' storages.
-type Kernel<'a, A, B, O, const N: usize> = &'a (dyn Fn(&mut [O], &[A], &[B], Tile<N>) + Sync);
-
 /// [`simd::vectorized`] for kernels that read or write floats. Those of integers and bools are bound by memory, and to
 /// compile them once for each instruction set would be a good part of the build.
 #[inline(always)]
-pub(super) fn vectorized<A: Element, O: Element>(kernel: impl FnOnce()) {
+pub(super) fn vectorized<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
     if const { A::DTYPE.is_float() || O::DTYPE.is_float() } { simd::vectorized(kernel) } else { kernel() }
 }
 
@@ -26,65 +21,17 @@ pub(super) fn vectorized<A: Element, O: Element>(kernel: impl FnOnce()) {
 /// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`map!`] does so.
 #[inline(always)]
 pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync + Copy) -> Array {
-    for_each_tile(x.shape(), [x], x.host::<A>(), &[] as &[bool], cost, &|out: &mut [O], x: &[A], _, tile| {
-        vectorized::<A, O>(
+    runs1(x, cost, &|out: &mut [O], x: &[A]| {
+        vectorized::<A, O, _>(
             #[inline(always)]
             move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
                 let f = f;
-                for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                    let at = tile.at[0] as isize + i as isize * tile.outer[0];
-                    match tile.inner {
-                        [1] => {
-                            for (o, &a) in out.iter_mut().zip(&x[at as usize..][..tile.len]) {
-                                *o = f(a);
-                            }
-                        }
-                        [0] => out.fill(f(x[at as usize])),
-                        [step] => {
-                            for (i, o) in out.iter_mut().enumerate() {
-                                *o = f(x[(at + i as isize * step) as usize]);
-                            }
-                        }
-                    }
+                for (o, &v) in out.iter_mut().zip(x) {
+                    *o = f(v);
                 }
             },
         );
-    })
-}
-
-/// What all elementwise operations share: a new block, chunks for the threads, tiles of evenly spaced rows. Only the
-/// kernels are compiled once for each function.
-fn for_each_tile<A: Element, B: Element, O: Element, const N: usize>(
-    shape: &Shape,
-    operands: [&Array; N],
-    x: &[A],
-    y: &[B],
-    cost: usize,
-    kernel: Kernel<'_, A, B, O, N>,
-) -> Array {
-    Array::build(shape, |out: &mut [O]| {
-        if operands.iter().all(|operand| operand.is_contiguous()) {
-            let (at, ones) = (operands.map(|operand| operand.layout().offset()), [1; N]);
-            for_each_slice(out, CHUNK, cost, &|start, out| {
-                let tile =
-                    Tile { rows: 1, len: out.len(), at: at.map(|at| at + start), outer: ones, inner: ones };
-                kernel(out, x, y, tile);
-            });
-            return;
-        }
-        let walk = Walk::new(operands.map(Array::layout));
-        // Whole rows, so that none is cut in two.
-        let row = walk.row_len();
-        let chunk = if row < CHUNK { CHUNK / row * row } else { CHUNK };
-        for_each_slice(out, chunk, cost, &|start, out| {
-            let mut done = 0;
-            walk.tiles(start, start + out.len(), &mut |tile| {
-                let count = tile.rows * tile.len;
-                kernel(&mut out[done..done + count], x, y, tile);
-                done += count;
-            });
-        });
     })
 }
 
@@ -104,5 +51,19 @@ pub(super) use map as map_elements;
 
 /// The array in row-major order, in a block of its own.
 pub(crate) fn copy<T: Element>(x: &Array) -> Array {
-    map!(x, 1, |v: T| v)
+    let data = x.host::<T>();
+    for_each_tile([x], 1, &|out: &mut [T], tile| {
+        for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+            let at = tile.at[0] as isize + i as isize * tile.outer[0];
+            match tile.inner {
+                [1] => out.copy_from_slice(&data[at as usize..][..tile.len]),
+                [0] => out.fill(data[at as usize]),
+                [step] => {
+                    for (i, o) in out.iter_mut().enumerate() {
+                        *o = data[(at + i as isize * step) as usize];
+                    }
+                }
+            }
+        }
+    })
 }

@@ -2,6 +2,7 @@
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
 mod activation;
+mod attention;
 mod binary;
 mod cast;
 pub(crate) mod channels;
@@ -48,8 +49,8 @@ pub(crate) mod window;
 
 use crate::array::Array;
 use crate::backend::{
-    ArgReduce, Backend, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scan,
-    Scatter, Term, Ternary, Unary,
+    ArgReduce, Attention, Backend, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce,
+    Scan, Scatter, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -403,6 +404,20 @@ impl Backend for Cpu {
     ) -> (Array, Array) {
         let _span = kernel("norm", || kernels::traffic(&[x, x]));
         norm::norm(kind, x, weight, bias, eps)
+    }
+
+    fn attention(&self, what: &Attention, inputs: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
+        attention::attention(what, inputs, keep)
+    }
+
+    fn attention_grad(
+        &self,
+        what: &Attention,
+        grad: &Array,
+        inputs: [&Array; 3],
+        weights: &Array,
+    ) -> [Array; 3] {
+        attention::attention_grad(what, grad, inputs, weights)
     }
 
     fn norm_grad(

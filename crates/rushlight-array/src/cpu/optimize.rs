@@ -35,7 +35,7 @@ fn pass<T: Float, const N: usize>(
     for_each_slices(outs, [CHUNK; N], cost, &|chunk, outs| {
         let len = outs[0].len();
         let g = &g[chunk * CHUNK..][..len];
-        vectorized(
+        in_vectors::<T>(
             #[inline(always)]
             move || {
                 let outs = outs.map(|out| &mut out[..len]);
@@ -48,6 +48,12 @@ fn pass<T: Float, const N: usize>(
             },
         );
     });
+}
+
+/// [`vectorized`] for f32. In f64 the rules are bound by divisions, roots and memory, which wider vectors do not speed up.
+#[inline(always)]
+fn in_vectors<T: Float>(kernel: impl FnOnce()) {
+    if const { matches!(T::DTYPE, DType::F32) } { vectorized(kernel) } else { kernel() }
 }
 
 /// What happens before each rule.

@@ -84,7 +84,48 @@ fn place_each<T: Element>(
     axis: usize,
     index: &Array,
     source: &Array,
-    f: impl Fn(T, T) -> T + Sync,
+    f: impl Fn(T, T) -> T + Sync + Copy,
+) -> Result<Array, OutOfRange> {
+    place_each_by(x, axis, index, source, &|line, out| place_line(line, out, f))
+}
+
+/// Elements of the source that lie evenly spaced, and the part of the index that belongs to them.
+struct Line<'a, T> {
+    places: &'a [i64],
+    values: &'a [T],
+    /// Where the first place 0 lies in the result, and the first value in the source.
+    at: isize,
+    from: isize,
+    /// From element to element of both.
+    steps: [isize; 2],
+    /// From place to place in the result, and the number of places.
+    stride: usize,
+    size: usize,
+}
+
+/// Places a line in `out`; whether all was in range.
+#[inline(never)]
+fn place_line<T: Element>(line: &Line<'_, T>, out: &mut [T], f: impl Fn(T, T) -> T) -> bool {
+    let (mut at, mut from, mut all) = (line.at, line.from, true);
+    for &place in line.places {
+        if (place as u64) < line.size as u64 {
+            let o = &mut out[at as usize + place as usize * line.stride];
+            *o = f(*o, line.values[from as usize]);
+        } else {
+            all = false;
+        }
+        (at, from) = (at + line.steps[0], from + line.steps[1]);
+    }
+    all
+}
+
+/// The loop over a line stands behind a pointer: what is around it is compiled once for each dtype.
+fn place_each_by<T: Element>(
+    x: &Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+    place_line: &(dyn Fn(&Line<'_, T>, &mut [T]) -> bool + Sync),
 ) -> Result<Array, OutOfRange> {
     let index = contiguous(index);
     let places = index.as_slice::<i64>().expect("it was made contiguous");
@@ -95,7 +136,7 @@ fn place_each<T: Element>(
         let layout = out.layout().clone();
         let (values, stride) = (source.host::<T>(), layout.strides()[axis] as usize);
         let walk = Walk::new([&still(&layout, axis, index.shape()), source.layout()]);
-        let [p, q] = walk.inner();
+        let steps = walk.inner();
         // Blocks of the result that the axis does not leave, and the part of the index that belongs to each.
         let whole = index.shape()[..axis] == x.shape()[..axis];
         let blocks = if whole { x.shape()[..axis].iter().product() } else { 1 };
@@ -106,16 +147,9 @@ fn place_each<T: Element>(
             let (start, end) = (first / block * each, (first + out.len()) / block * each);
             let mut all = true;
             walk.rows(start, end, &mut |row| {
-                let (mut at, mut from) = ((row.at[0] - first) as isize, row.at[1] as isize);
-                for &place in &places[row.start..row.start + row.len] {
-                    if (place as u64) < size as u64 {
-                        let o = &mut out[at as usize + place as usize * stride];
-                        *o = f(*o, values[from as usize]);
-                    } else {
-                        all = false;
-                    }
-                    (at, from) = (at + p, from + q);
-                }
+                let places = &places[row.start..row.start + row.len];
+                let (at, from) = ((row.at[0] - first) as isize, row.at[1] as isize);
+                all &= place_line(&Line { places, values, at, from, steps, stride, size }, out);
             });
             if !all {
                 fine.store(false, Relaxed);
@@ -155,7 +189,25 @@ fn place_rows<T: Element>(
     axis: usize,
     index: &Array,
     source: &Array,
-    f: impl Fn(T, T) -> T + Sync,
+    f: impl Fn(T, T) -> T + Sync + Copy,
+) -> Result<Array, OutOfRange> {
+    let elements: Placer<'_, T> =
+        &|rows, size, index, at, out| place_elements(rows, size.0, index, at, out, f);
+    let slices: Placer<'_, T> = &|rows, size, index, at, out| place_slices(rows, size, index, at, out, f);
+    place_rows_by(x, axis, index, source, [elements, slices])
+}
+
+/// Places rows in a part of the result; see [`place_elements`]. A pointer: what stands around the loops is compiled once
+/// for each dtype.
+type Placer<'a, T> =
+    &'a (dyn Fn(&Rows<'_, T>, (usize, usize), &[i64], (usize, usize), &mut [T]) -> bool + Sync);
+
+fn place_rows_by<T: Element>(
+    x: Array,
+    axis: usize,
+    index: &Array,
+    source: &Array,
+    [place_elements, place_slices]: [Placer<'_, T>; 2],
 ) -> Result<Array, OutOfRange> {
     let index = contiguous(index);
     let index = index.as_slice::<i64>().expect("it was made contiguous");
@@ -182,8 +234,8 @@ fn place_rows<T: Element>(
     let fine = AtomicBool::new(true);
     let place = |block: usize, low: usize, out: &mut [T]| {
         let all = match inner {
-            1 => place_elements(&rows, size, index, (block, low), out, &f),
-            _ => place_slices(&rows, (size, inner), index, (block, low), out, &f),
+            1 => place_elements(&rows, (size, inner), index, (block, low), out),
+            _ => place_slices(&rows, (size, inner), index, (block, low), out),
         };
         if !all {
             fine.store(false, Relaxed);
@@ -214,13 +266,14 @@ fn place_rows<T: Element>(
 }
 
 /// Places single elements in `out`, which begins at place `low` of a block; whether all were in range.
+#[inline(never)]
 fn place_elements<T: Element>(
     rows: &Rows<'_, T>,
     size: usize,
     index: &[i64],
     (block, low): (usize, usize),
     out: &mut [T],
-    f: &(impl Fn(T, T) -> T + Sync),
+    f: impl Fn(T, T) -> T,
 ) -> bool {
     let mut fine = true;
     // What belongs to another part goes here: random places make a branch cost more than a write.
@@ -240,13 +293,14 @@ fn place_elements<T: Element>(
 }
 
 /// As [`place_elements`], with rows of several elements.
+#[inline(never)]
 fn place_slices<T: Element>(
     rows: &Rows<'_, T>,
     (size, inner): (usize, usize),
     index: &[i64],
     (block, low): (usize, usize),
     out: &mut [T],
-    f: &(impl Fn(T, T) -> T + Sync),
+    f: impl Fn(T, T) -> T,
 ) -> bool {
     let (mut fine, high) = (true, low + out.len() / inner);
     for (j, &i) in index.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Reductions: sums in a fixed tree, so that they are accurate and do not depend on the thread count.
 
 use super::Cpu;
+use super::elementwise;
 use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
@@ -55,9 +56,10 @@ folds!(f64, sum 0.0, |a, b| a + b, prod 1.0, |a, b| a * b,
 folds!(i64, sum 0, i64::wrapping_add, prod 1, i64::wrapping_mul, max i64::MIN, |a, b| a.max(b), min i64::MAX, |a, b| a.min(b));
 folds!(bool, sum false, |a, b| a | b, prod true, |a, b| a & b, max false, |a, b| a | b, min true, |a, b| a & b);
 
-/// The fold of a contiguous run.
+/// The fold of a contiguous run. Not inlined, as the functions below: each stands in several others.
+#[inline(never)]
 fn run<T: Element, F: Fold<T>>(x: &[T]) -> T {
-    vectorized(
+    elementwise::vectorized::<T, T, _>(
         #[inline(always)]
         || {
             rows::tree(
@@ -71,6 +73,7 @@ fn run<T: Element, F: Fold<T>>(x: &[T]) -> T {
 }
 
 /// The fold of everything that one walk visits, row by row.
+#[inline(never)]
 fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, start: usize, end: usize) -> T {
     if end - start > LEAF {
         let half = start + ((end - start) / 2).next_multiple_of(LEAF);
@@ -93,15 +96,15 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
 const WIDE: usize = 512;
 
 /// Folds the columns of `rows x out.len()` elements, rows `stride` apart, into `out`.
+#[inline(never)]
 fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
-    vectorized(
+    elementwise::vectorized::<T, T, _>(
         #[inline(always)]
         || {
             let (mut done, len) = (0, out.len());
             if len >= 32 {
                 for out in out.chunks_mut(WIDE) {
-                    let block = block::<T, F, WIDE>(&data[done..], rows, stride, out.len());
-                    out.copy_from_slice(&block[..out.len()]);
+                    block::<T, F, WIDE>(&data[done..], rows, stride, out);
                     done += out.len();
                 }
             }
@@ -109,8 +112,7 @@ fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: 
             macro_rules! blocks {
                 ($($width:literal)*) => {$(
                     while len - done >= $width {
-                        let block = block::<T, F, $width>(&data[done..], rows, stride, $width);
-                        out[done..done + $width].copy_from_slice(&block);
+                        block::<T, F, $width>(&data[done..], rows, stride, &mut out[done..done + $width]);
                         done += $width;
                     }
                 )*};
@@ -120,38 +122,49 @@ fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: 
     );
 }
 
-/// The folds of up to `N` neighbouring columns: a chain for each column and leaf of rows, the leaves in a binary tree.
+/// The folds of `N` neighbouring columns, or of fewer if they are [`WIDE`]: a chain for each column and leaf of rows, the
+/// leaves in a binary tree.
 #[inline(always)]
-fn block<T: Element, F: Fold<T>, const N: usize>(
-    data: &[T],
-    rows: usize,
-    stride: usize,
-    width: usize,
-) -> [T; N] {
-    let leaf = |start: usize, end: usize| {
+fn block<T: Element, F: Fold<T>, const N: usize>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
+    let width = if N == WIDE { out.len() } else { N };
+    let mut open: Vec<T> = Vec::new();
+    for (count, start) in (0..rows).step_by(LEAF).enumerate() {
         let mut totals = [F::START; N];
-        for row in start..end {
+        for row in start..rows.min(start + LEAF) {
             for (total, &v) in totals[..width].iter_mut().zip(&data[row * stride..][..width]) {
                 *total = F::fold(*total, v);
             }
         }
-        totals
-    };
-    if rows <= LEAF {
-        return leaf(0, rows);
-    }
-    let join = |a: [T; N], b: [T; N]| std::array::from_fn(|i| F::fold(a[i], b[i]));
-    // As in a binary counter: each entry holds the fold of a power of two of leaves.
-    let mut open: Vec<[T; N]> = Vec::new();
-    for (count, start) in (0..rows).step_by(LEAF).enumerate() {
-        let mut value = leaf(start, rows.min(start + LEAF));
-        for _ in 0..count.trailing_ones() {
-            value = join(open.pop().expect("an entry for each one of the count"), value);
+        if rows > LEAF {
+            join::<T, F>(&mut open, &mut totals[..width], count);
+        } else {
+            out.copy_from_slice(&totals[..width]);
         }
-        open.push(value);
     }
-    let last = open.pop().expect("there is at least one leaf");
-    open.into_iter().rev().fold(last, |total, before| join(before, total))
+    if rows > LEAF {
+        finish::<T, F>(&open, out);
+    }
+}
+
+/// Takes in a leaf, as in a binary counter: each entry holds the fold of a power of two of leaves.
+#[inline(never)]
+fn join<T: Element, F: Fold<T>>(open: &mut Vec<T>, totals: &mut [T], count: usize) {
+    for _ in 0..count.trailing_ones() {
+        let before = open.len() - totals.len();
+        totals.iter_mut().zip(&open[before..]).for_each(|(total, &before)| *total = F::fold(before, *total));
+        open.truncate(before);
+    }
+    open.extend_from_slice(totals);
+}
+
+/// The fold of all entries, from the last.
+#[inline(never)]
+fn finish<T: Element, F: Fold<T>>(open: &[T], out: &mut [T]) {
+    let mut entries = open.rchunks_exact(out.len());
+    out.copy_from_slice(entries.next().expect("there is at least one leaf"));
+    for before in entries {
+        out.iter_mut().zip(before).for_each(|(total, &before)| *total = F::fold(before, *total));
+    }
 }
 
 /// Splits a layout in the reduced and the kept dimensions; both have the offset.
@@ -251,6 +264,7 @@ fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
 const PART: usize = 1 << 15;
 
 /// One result from everything: chunks of a fixed size by all threads, then a tree over the chunks.
+#[inline(never)]
 fn whole<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, count: usize, base: usize) -> T {
     let mut parts = vec![F::START; count.div_ceil(PART)];
     for_each_slice(&mut parts, 1, PART.min(count), &|i, part| {

@@ -55,14 +55,15 @@ pub(super) fn lanes<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
 /// Folds a run of any length: its leaves by [`lanes`], the leaves in a binary tree.
 #[inline(always)]
 pub(super) fn tree<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
-    if x.len() <= LEAF {
-        return lanes(x, start, fold);
-    }
-    // As in a binary counter: place i holds the fold of 2^i leaves.
-    let mut partial = [start; usize::BITS as usize];
+    // As in a binary counter: place i holds the fold of 2^i leaves. One leaf needs no counter.
+    let mut partial = None;
     let mut count = 0usize;
     for leaf in x.chunks(LEAF) {
         let mut value = lanes(leaf, start, &fold);
+        if x.len() <= LEAF {
+            return value;
+        }
+        let partial = partial.get_or_insert([start; usize::BITS as usize]);
         let carries = count.trailing_ones() as usize;
         for &before in &partial[..carries] {
             value = fold(before, value);
@@ -71,7 +72,7 @@ pub(super) fn tree<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
         count += 1;
     }
     let mut total = start;
-    for (i, &value) in partial.iter().enumerate() {
+    for (i, &value) in partial.iter().flatten().enumerate() {
         if count >> i & 1 == 1 {
             total = fold(value, total);
         }

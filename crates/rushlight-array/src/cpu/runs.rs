@@ -1,4 +1,4 @@
-//! Elementwise loops over two and three arrays: every kernel is one loop over slices that lie side by side.
+//! Elementwise loops over one, two and three arrays: every kernel is one loop over slices that lie side by side.
 //!
 //! Where an operand does not lie so, its elements are gathered, a few hundred at a time, into a buffer that stays in the
 //! nearest cache. So one loop for each kernel is compiled instead of one for each way to lie, strided operands get
@@ -16,27 +16,65 @@ const RUN: usize = 512;
 /// Rows from this length on are worth a call of the kernel of their own.
 const LONG: usize = 64;
 
-/// A kernel: the output and as many elements of each operand.
-type Kernel2<'a, A, B, O> = &'a (dyn Fn(&mut [O], &[A], &[B]) + Sync);
-type Kernel3<'a, A, B, C, O> = &'a (dyn Fn(&mut [O], &[A], &[B], &[C]) + Sync);
+/// A kernel: the output and as many elements of each operand. Not `dyn Fn`, whose vtable holds `call_mut` and `call_once`
+/// beside `call`: the loop would be compiled into each of them.
+macro_rules! kernel {
+    ($Kernel:ident: $($operand:ident)*) => {
+        pub(super) trait $Kernel<O, $($operand),*>: Sync {
+            fn run(&self, out: &mut [O], $(_: &[$operand]),*);
+        }
 
-/// Calls the kernel for runs of two arrays of one shape. `cost` is in scalar operations per element.
+        impl<O, $($operand,)* F: Fn(&mut [O], $(&[$operand]),*) + Sync> $Kernel<O, $($operand),*> for F {
+            #[allow(non_snake_case, reason = "named as their types")]
+            fn run(&self, out: &mut [O], $($operand: &[$operand]),*) {
+                self(out, $($operand),*);
+            }
+        }
+    };
+}
+kernel!(Kernel1: A);
+kernel!(Kernel2: A B);
+kernel!(Kernel3: A B C);
+
+/// Calls the kernel for runs of an array. `cost` is in scalar operations per element.
+pub(super) fn runs1<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn Kernel1<O, A>) -> Array {
+    let data = x.host::<A>();
+    for_each_tile([x], cost, &|out: &mut [O], tile| {
+        if is_dense(&tile) {
+            for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+                kernel.run(out, row(data, &tile, 0, i));
+            }
+        } else if tile.inner == [0] && tile.len >= LONG {
+            // One element for all of the row.
+            for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
+                let at = (tile.at[0] as isize + i as isize * tile.outer[0]) as usize;
+                kernel.run(&mut out[..1], &data[at..=at]);
+                out.fill(out[0]);
+            }
+        } else {
+            let mut feed = Feed::new(data, &tile, 0);
+            for_each_block(&tile, out, &mut |out, block| kernel.run(out, feed.take(block)));
+        }
+    })
+}
+
+/// As [`runs1`], of two arrays of one shape.
 pub(super) fn runs<A: Element, B: Element, O: Element>(
     a: &Array,
     b: &Array,
     cost: usize,
-    kernel: Kernel2<'_, A, B, O>,
+    kernel: &dyn Kernel2<O, A, B>,
 ) -> Array {
     let (x, y) = (a.host::<A>(), b.host::<B>());
     for_each_tile([a, b], cost, &|out: &mut [O], tile| {
         if is_dense(&tile) {
             for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                kernel(out, row(x, &tile, 0, i), row(y, &tile, 1, i));
+                kernel.run(out, row(x, &tile, 0, i), row(y, &tile, 1, i));
             }
             return;
         }
         let (mut x, mut y) = (Feed::new(x, &tile, 0), Feed::new(y, &tile, 1));
-        for_each_block(&tile, out, &mut |out, block| kernel(out, x.take(block), y.take(block)));
+        for_each_block(&tile, out, &mut |out, block| kernel.run(out, x.take(block), y.take(block)));
     })
 }
 
@@ -44,36 +82,51 @@ pub(super) fn runs<A: Element, B: Element, O: Element>(
 pub(super) fn runs3<A: Element, B: Element, C: Element, O: Element>(
     operands: [&Array; 3],
     cost: usize,
-    kernel: Kernel3<'_, A, B, C, O>,
+    kernel: &dyn Kernel3<O, A, B, C>,
 ) -> Array {
     let [a, b, c] = operands;
     let (x, y, z) = (a.host::<A>(), b.host::<B>(), c.host::<C>());
     for_each_tile(operands, cost, &|out: &mut [O], tile| {
         if is_dense(&tile) {
             for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                kernel(out, row(x, &tile, 0, i), row(y, &tile, 1, i), row(z, &tile, 2, i));
+                kernel.run(out, row(x, &tile, 0, i), row(y, &tile, 1, i), row(z, &tile, 2, i));
             }
             return;
         }
         let (mut x, mut y, mut z) = (Feed::new(x, &tile, 0), Feed::new(y, &tile, 1), Feed::new(z, &tile, 2));
         for_each_block(&tile, out, &mut |out, block| {
-            kernel(out, x.take(block), y.take(block), z.take(block))
+            kernel.run(out, x.take(block), y.take(block), z.take(block))
         });
     })
 }
 
+/// What is done with a tile, as a trait object for the same reason as kernels.
+trait Work<O, const N: usize>: Sync {
+    fn on(&self, out: &mut [O], tile: Tile<N>);
+}
+
+impl<O, const N: usize, F: Fn(&mut [O], Tile<N>) + Sync> Work<O, N> for F {
+    fn on(&self, out: &mut [O], tile: Tile<N>) {
+        self(out, tile);
+    }
+}
+
 /// A new block, chunks for the threads, tiles of evenly spaced rows.
-fn for_each_tile<O: Element, const N: usize>(
+pub(super) fn for_each_tile<O: Element, const N: usize>(
     operands: [&Array; N],
     cost: usize,
-    work: &(dyn Fn(&mut [O], Tile<N>) + Sync),
+    work: &(impl Fn(&mut [O], Tile<N>) + Sync),
 ) -> Array {
+    in_tiles(operands, cost, work)
+}
+
+fn in_tiles<O: Element, const N: usize>(operands: [&Array; N], cost: usize, work: &dyn Work<O, N>) -> Array {
     Array::build(operands[0].shape(), |out: &mut [O]| {
         if operands.iter().all(|operand| operand.is_contiguous()) {
             let (at, ones) = (operands.map(|operand| operand.layout().offset()), [1; N]);
             for_each_slice(out, CHUNK, cost, &|start, out| {
                 let at = at.map(|at| at + start);
-                work(out, Tile { rows: 1, len: out.len(), at, outer: ones, inner: ones });
+                work.on(out, Tile { rows: 1, len: out.len(), at, outer: ones, inner: ones });
             });
             return;
         }
@@ -85,7 +138,7 @@ fn for_each_tile<O: Element, const N: usize>(
             let mut done = 0;
             walk.tiles(start, start + out.len(), &mut |tile| {
                 let count = tile.rows * tile.len;
-                work(&mut out[done..done + count], tile);
+                work.on(&mut out[done..done + count], tile);
                 done += count;
             });
         });
@@ -116,7 +169,7 @@ struct Block {
 fn for_each_block<O, const N: usize>(
     tile: &Tile<N>,
     mut out: &mut [O],
-    visit: &mut dyn FnMut(&mut [O], Block),
+    visit: &mut impl FnMut(&mut [O], Block),
 ) {
     let (most_rows, most_columns) = ((RUN / tile.len).max(1), tile.len.min(RUN));
     for row in (0..tile.rows).step_by(most_rows) {

@@ -53,7 +53,7 @@ fn reversed<T: Element>(x: &Array, walk: &Walk<1>) -> Array {
 }
 
 /// Fills `out`, rows of `tile.len` elements, from a tile of `x`.
-fn turn<T: Element>(out: &mut [T], x: &[T], tile: Tile<1>) {
+pub(super) fn turn<T: Element>(out: &mut [T], x: &[T], tile: Tile<1>) {
     let ([step], [rows, len], [at]) = (tile.inner, [tile.rows, tile.len], tile.at);
     if tile.outer != [1] || step <= 0 {
         for (i, out) in out.chunks_exact_mut(len).enumerate() {

@@ -1,9 +1,11 @@
-//! Elementwise functions of one array: the table of functions, and loops for those that elementwise's `map!` is too
-//! large for. (It compiles a kernel for each kind of stride; these see rows without gaps only.)
+//! Elementwise functions of one array: the table of functions, and loops for those that gain by a copy without gaps
+//! where the array has some.
 
+use super::binary::zip;
 use super::elementwise::{CHUNK, map_elements as map};
 use super::float::Float;
 use super::math::{self, bessel, exponential, inverse, probability};
+use super::runs::Kernel1;
 use super::simd::vectorized;
 use super::threads::for_each_slice;
 use super::{activation, special};
@@ -12,18 +14,18 @@ use crate::backend::{Gelu, Unary};
 use crate::dtype::{DType, Element};
 
 /// A kernel for the whole array, which gets the output and as much of the input.
-fn by_rows<A: Element, O: Element>(x: &Array, cost: usize, kernel: impl Fn(&mut [O], &[A]) + Sync) -> Array {
+fn by_rows<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn Kernel1<O, A>) -> Array {
     let x = super::contiguous(x);
     let data = x.as_slice::<A>().expect("it was made contiguous");
     Array::build(x.shape(), |out: &mut [O]| {
-        for_each_slice(out, CHUNK, cost, &|start, out| kernel(out, &data[start..][..out.len()]));
+        for_each_slice(out, CHUNK, cost, &|start, out| kernel.run(out, &data[start..][..out.len()]));
     })
 }
 
 /// `f` of every element, in vector code; see [`by_element!`].
 #[inline(always)]
 pub(super) fn each<T: Element>(x: &Array, cost: usize, f: impl Fn(T) -> T + Sync + Copy) -> Array {
-    by_rows(x, cost, |out: &mut [T], x: &[T]| {
+    by_rows(x, cost, &|out: &mut [T], x: &[T]| {
         vectorized(
             #[inline(always)]
             move || {
@@ -46,21 +48,7 @@ pub(super) fn pairs<T: Element>(
     f: impl Fn(T, T) -> T + Sync + Copy,
 ) -> Array {
     let (a, b) = (super::contiguous(a), super::contiguous(b));
-    let [x, y] = [&a, &b].map(|x| x.as_slice::<T>().expect("it was made contiguous"));
-    Array::build(a.shape(), |out: &mut [T]| {
-        for_each_slice(out, CHUNK, cost, &|start, out| {
-            let (x, y) = (&x[start..][..out.len()], &y[start..][..out.len()]);
-            vectorized(
-                #[inline(always)]
-                move || {
-                    let f = f;
-                    for ((o, &a), &b) in out.iter_mut().zip(x).zip(y) {
-                        *o = f(a, b);
-                    }
-                },
-            );
-        });
-    })
+    zip(&a, &b, cost, f)
 }
 
 /// A closure of every element, inlined into the loop, which vector code needs.
@@ -166,7 +154,7 @@ const ONE_BY_ONE: usize = 64;
 
 /// `f` of every element, in f64.
 fn one_by_one<T: Float>(x: &Array, f: impl Fn(f64) -> f64 + Sync) -> Array {
-    by_rows(x, ONE_BY_ONE, |out: &mut [T], x: &[T]| {
+    by_rows(x, ONE_BY_ONE, &|out: &mut [T], x: &[T]| {
         for (o, &v) in out.iter_mut().zip(x) {
             *o = T::from_f64(f(v.to_f64()));
         }
@@ -320,7 +308,7 @@ fn of_i64(op: Unary, x: &Array) -> Array {
 
 pub(crate) fn unary(op: Unary, x: &Array) -> Array {
     match (x.dtype(), f32_row(op)) {
-        (DType::F32, Some((cost, row))) => by_rows(x, cost, row),
+        (DType::F32, Some((cost, row))) => by_rows(x, cost, &row),
         (DType::F32, None) => float::<f32>(op, x),
         (DType::F64, _) => float::<f64>(op, x),
         (DType::I64, _) => of_i64(op, x),
@@ -334,12 +322,12 @@ pub(crate) fn unary(op: Unary, x: &Array) -> Array {
 /// Mantissas and exponents; see [`crate::backend::Backend::frexp`].
 pub(crate) fn frexp(x: &Array) -> (Array, Array) {
     fn of<T: Float>(x: &Array) -> (Array, Array) {
-        let mantissa = by_rows(x, 4, |out: &mut [T], x: &[T]| {
+        let mantissa = by_rows(x, 4, &|out: &mut [T], x: &[T]| {
             for (o, &v) in out.iter_mut().zip(x) {
                 *o = T::from_f64(split(v.to_f64()).0);
             }
         });
-        let exponent = by_rows(x, 4, |out: &mut [i32], x: &[T]| {
+        let exponent = by_rows(x, 4, &|out: &mut [i32], x: &[T]| {
             for (o, &v) in out.iter_mut().zip(x) {
                 *o = split(v.to_f64()).1;
             }

@@ -34,6 +34,18 @@ pub(crate) struct Tile<const N: usize> {
     pub inner: [isize; N],
 }
 
+/// A visitor behind a pointer, so that the loops over rows are compiled once, not once for each kernel. Not `dyn FnMut`,
+/// whose vtable also holds `call_once`: the kernel would be compiled twice.
+trait Visit<R> {
+    fn visit(&mut self, row: R);
+}
+
+impl<R, F: FnMut(R)> Visit<R> for F {
+    fn visit(&mut self, row: R) {
+        self(row);
+    }
+}
+
 impl<const N: usize> Walk<N> {
     pub(crate) fn new(layouts: [&Layout; N]) -> Self {
         let mut walk = Walk {
@@ -89,22 +101,27 @@ impl<const N: usize> Walk<N> {
     }
 
     /// Calls `visit` for every row, or part of one, among the elements `start..end`.
-    ///
-    /// The visitor is a trait object so that this loop is compiled once, not once for each kernel: it is
-    /// called once a row.
-    pub(crate) fn rows(&self, start: usize, end: usize, visit: &mut dyn FnMut(Row<N>)) {
+    pub(crate) fn rows(&self, start: usize, end: usize, visit: &mut impl FnMut(Row<N>)) {
+        self.each_row(start, end, visit);
+    }
+
+    /// Calls `visit` for the elements `start..end`, as many rows at a time as lie evenly spaced.
+    pub(crate) fn tiles(&self, start: usize, end: usize, visit: &mut impl FnMut(Tile<N>)) {
+        self.each_tile(start, end, visit);
+    }
+
+    fn each_row(&self, start: usize, end: usize, visitor: &mut dyn Visit<Row<N>>) {
         let mut done = start;
-        self.tiles(start, end, &mut |tile| {
+        self.tiles(start, end, &mut |tile: Tile<N>| {
             for i in 0..tile.rows {
                 let at = std::array::from_fn(|k| (tile.at[k] as isize + i as isize * tile.outer[k]) as usize);
-                visit(Row { start: done, len: tile.len, at });
+                visitor.visit(Row { start: done, len: tile.len, at });
                 done += tile.len;
             }
         });
     }
 
-    /// Calls `visit` for the elements `start..end`, as many rows at a time as lie evenly spaced.
-    pub(crate) fn tiles(&self, start: usize, end: usize, visit: &mut dyn FnMut(Tile<N>)) {
+    fn each_tile(&self, start: usize, end: usize, visitor: &mut dyn Visit<Tile<N>>) {
         if start >= end {
             return;
         }
@@ -122,7 +139,7 @@ impl<const N: usize> Walk<N> {
             for (at, &offset) in at.iter_mut().zip(&self.offsets) {
                 *at += offset as isize;
             }
-            visit(Tile { rows, len, at: at.map(|at| at as usize), outer, inner });
+            visitor.visit(Tile { rows, len, at: at.map(|at| at as usize), outer, inner });
             done += rows * len;
         }
     }

@@ -1,10 +1,13 @@
 //! Attention.
 
 use super::matmul::check_same;
+use crate::mode::is_grad_enabled;
+use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
+use rushlight_array::backend;
 use rushlight_array::random::default_generator;
-use rushlight_array::{Array, DType, fail};
+use rushlight_array::{Array, DType, Shape, fail};
 
 /// The optional arguments of [`scaled_dot_product_attention_with`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +65,7 @@ pub fn scaled_dot_product_attention_with(
     }
     check_same(NAME, query, key);
     check_same(NAME, query, value);
-    let (features, places, keys) = (q[q.len() - 1], q[q.len() - 2], k[k.len() - 2]);
+    let (features, keys) = (q[q.len() - 1], k[k.len() - 2]);
     if k[k.len() - 1] != features || v[v.len() - 2] != keys {
         fail!(
             "{NAME}: query {q:?}, key {k:?} and value {v:?} do not fit; expected (.., L, E), (.., S, E) and (.., S, Ev)"
@@ -76,11 +79,22 @@ pub fn scaled_dot_product_attention_with(
         false => (key.clone(), value.clone()),
     };
     let scale = options.scale.unwrap_or(1.0 / (features as f64).sqrt());
-    let scores = (query * scale).matmul(&key.transpose(-1, -2));
-    let weights = if options.is_causal {
-        let hidden = causal(places, keys).logical_not().to(query.device());
-        scores.masked_fill(&hidden, f64::NEG_INFINITY).softmax(-1)
-    } else if let Some(mask) = attn_mask {
+    let (q, k, v) = (query.shape(), key.shape(), value.shape());
+    let plain =
+        attn_mask.is_none() && options.dropout_p == 0.0 && matches!(query.dtype(), DType::F32 | DType::F64);
+    let leading = |shape: &Shape| Shape::from(&shape[..shape.len() - 2]);
+    if plain
+        && leading(&q) == leading(&k)
+        && leading(&q) == leading(&v)
+        && ![q, k, v].iter().any(|x| x.contains(&0))
+    {
+        let what = backend::Attention { scale, causal: options.is_causal };
+        let inputs = [query, &key, &value];
+        let keep = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
+        return Tensor::apply(Attention { what, keep, weights: None }, &inputs);
+    }
+    let weights = if let Some(mask) = attn_mask {
+        let scores = (query * scale).matmul(&key.transpose(-1, -2));
         let scores = match mask.dtype() {
             DType::Bool => {
                 let none = Tensor::constant(scores.array().scalar_operand(f64::NEG_INFINITY));
@@ -94,9 +108,70 @@ pub fn scaled_dot_product_attention_with(
         };
         softmax_or_zero(&scores)
     } else {
-        scores.softmax(-1)
+        unmasked(query, &key, scale, options.is_causal)
     };
     dropped(&weights, options.dropout_p, NAME).matmul(&value)
+}
+
+/// The weights without a mask but the causal one.
+#[track_caller]
+fn unmasked(query: &Tensor, key: &Tensor, scale: f64, is_causal: bool) -> Tensor {
+    let scores = (query * scale).matmul(&key.transpose(-1, -2));
+    if !is_causal {
+        return scores.softmax(-1);
+    }
+    let [places, keys] = [query, key].map(|x| x.shape()[x.dim() - 2]);
+    let hidden = causal(places, keys).logical_not().to(query.device());
+    scores.masked_fill(&hidden, f64::NEG_INFINITY).softmax(-1)
+}
+
+/// Attention without a mask but the causal one, and without dropout, as one node.
+#[derive(Debug)]
+struct Attention {
+    what: backend::Attention,
+    /// Whether a backward pass may ask for the weights.
+    keep: bool,
+    weights: Option<Array>,
+}
+
+impl Op for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+    fn forward(&mut self, inputs: &[&Array]) -> Array {
+        let (y, weights) = inputs[0].attention(inputs[1], inputs[2], &self.what, self.keep);
+        self.weights = weights;
+        y
+    }
+    fn saves(&self) -> Saves {
+        Saves::INPUTS
+    }
+    fn by_product(&mut self) -> Option<Array> {
+        self.weights.take()
+    }
+    fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
+        let grads = if is_grad_enabled() {
+            // In operations that have rules of their own, for second derivatives.
+            let [q, k, v] = [0, 1, 2].map(|i| saved.input(i));
+            let weights = unmasked(&q, &k, self.what.scale, self.what.causal);
+            let change = grad.matmul(&v.transpose(-1, -2));
+            let scores = &weights * (&change - (&weights * &change).sum_dim(-1, true));
+            [
+                scores.matmul(&k) * self.what.scale,
+                scores.transpose(-1, -2).matmul(&(q * self.what.scale)),
+                weights.transpose(-1, -2).matmul(grad),
+            ]
+        } else {
+            let inputs = [0, 1, 2].map(|i| saved.input_array(i));
+            grad.value().attention_grad(inputs, saved.by_product_array(), &self.what).map(Tensor::from)
+        };
+        for (i, grad) in grads.into_iter().enumerate() {
+            give.to(i, || grad);
+        }
+    }
+    fn grad_fn(&self) -> String {
+        "ScaledDotProductFlashAttentionForCpuBackward0".to_string()
+    }
 }
 
 /// Heads repeated, so that there are as many as the query has.
@@ -160,7 +235,8 @@ pub(super) fn dropped(x: &Tensor, p: f64, name: &str) -> Tensor {
     x * Tensor::constant(mask)
 }
 
-pub(crate) const TABLE: &[OpInfo] = &[OpInfo::composed(
+pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op(
+    "Attention",
     "scaled_dot_product_attention",
     "torch.nn.functional.scaled_dot_product_attention",
     |draw| {

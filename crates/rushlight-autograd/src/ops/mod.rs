@@ -20,6 +20,7 @@ mod index;
 mod inplace;
 mod join;
 mod layout;
+pub(crate) use layout::region::Region;
 pub mod linalg;
 mod logical;
 mod loss;

@@ -5,6 +5,7 @@ mod custom;
 mod graph;
 mod hooks;
 mod leaves;
+mod parts;
 mod rules;
 mod threads;
 

@@ -2,8 +2,8 @@
 //!
 //! `cholesky`, `lu` and `triangular` halve a matrix again and again, so that nearly all of their work is the matrix
 //! product of `gemm`, and finish pieces of some columns by plain loops (`block`). `qr` is Householder's method as LAPACK
-//! has it, signs included; `svd` turns columns (Jacobi); `eigen` asks nalgebra. These three compute in f64 for f32, too:
-//! they are not worth two compilations.
+//! has it, signs included; `svd` turns columns (Jacobi); `eigen` makes matrices tridiagonal first. These three compute in f64 for
+//! f32, too: they are not worth two compilations.
 //!
 //! Pieces are cut by the shape alone, so the bits do not depend on the number of threads.
 

@@ -96,7 +96,7 @@ fn turn(w: &mut [Vec<f64>], v: &mut [Vec<f64>]) -> Option<()> {
 }
 
 /// `x x`, `x y` and `y y`.
-fn dots(x: &[f64], y: &[f64]) -> [f64; 3] {
+pub(super) fn dots(x: &[f64], y: &[f64]) -> [f64; 3] {
     const LANES: usize = 8;
     let mut sums = [[0.0f64; LANES]; 3];
     vectorized(

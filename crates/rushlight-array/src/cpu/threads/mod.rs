@@ -85,24 +85,47 @@ pub(crate) fn for_each_chunk(chunks: usize, work: &(dyn Fn(usize) + Sync)) {
 /// Cuts `out` into chunks of `size` elements and calls `work(first index, chunk)` for each; `cost` is the
 /// number of scalar operations per element and decides whether the pool is worth its hand-off.
 ///
-/// The work is a trait object, called once a chunk, so that kernels are compiled once each and not twice.
+/// The work becomes a trait object, called once a chunk, so that kernels are compiled once each and not twice.
+#[inline]
 pub(crate) fn for_each_slice<T: Send>(
     out: &mut [T],
     size: usize,
     cost: usize,
-    work: &(dyn Fn(usize, &mut [T]) + Sync),
+    work: &(impl Fn(usize, &mut [T]) + Sync + ?Sized),
 ) {
     let size = size.max(1);
-    for_each_slices([out], [size], cost, &|chunk, [out]| work(chunk * size, out));
+    share([out], [size], cost, &|chunk: usize, [out]: [&mut [T]; 1]| work(chunk * size, out));
 }
 
 /// As [`for_each_slice`], for several outputs that are cut into the same number of chunks: `work` gets the chunk's
 /// number and its part of each. The length of the first decides, with `cost`.
+#[inline]
 pub(crate) fn for_each_slices<T: Send, const N: usize>(
     outs: [&mut [T]; N],
     sizes: [usize; N],
     cost: usize,
-    work: &(dyn Fn(usize, [&mut [T]; N]) + Sync),
+    work: &(impl Fn(usize, [&mut [T]; N]) + Sync),
+) {
+    share(outs, sizes, cost, work);
+}
+
+/// What is done with a chunk: its number, and its part of each output. Not `dyn Fn`, whose vtable holds `call_mut` and
+/// `call_once` beside `call`: the kernel would be compiled into each of them.
+trait Work<T, const N: usize>: Sync {
+    fn on(&self, chunk: usize, parts: [&mut [T]; N]);
+}
+
+impl<T, const N: usize, F: Fn(usize, [&mut [T]; N]) + Sync> Work<T, N> for F {
+    fn on(&self, chunk: usize, parts: [&mut [T]; N]) {
+        self(chunk, parts);
+    }
+}
+
+fn share<T: Send, const N: usize>(
+    outs: [&mut [T]; N],
+    sizes: [usize; N],
+    cost: usize,
+    work: &dyn Work<T, N>,
 ) {
     let lens = outs.each_ref().map(|out| out.len());
     let chunks = lens[0].div_ceil(sizes[0].max(1));
@@ -118,9 +141,9 @@ pub(crate) fn for_each_slices<T: Send, const N: usize>(
         })
     };
     if chunks <= 1 || lens[0].saturating_mul(cost) < PARALLEL_THRESHOLD {
-        (0..chunks).for_each(|i| work(i, part(i)));
+        (0..chunks).for_each(|i| work.on(i, part(i)));
     } else {
-        for_each_chunk(chunks, &|i| work(i, part(i)));
+        for_each_chunk(chunks, &|i| work.on(i, part(i)));
     }
 }
 

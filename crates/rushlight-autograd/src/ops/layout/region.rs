@@ -3,6 +3,7 @@
 //! The three are each other's gradients, so that slices, diagonals and padding share them. Their rows of the table stand
 //! with those: `narrow`, `constant_pad_nd`, `slice_scatter`.
 
+use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved};
 use crate::tensor::Tensor;
 use rushlight_array::{Array, Layout, Scalar, Shape, fail};
@@ -35,6 +36,22 @@ impl Region {
                 }
                 window
             }
+        }
+    }
+
+    /// Whether two regions of one tensor surely have no place in common.
+    pub(crate) fn is_apart(&self, other: &Region) -> bool {
+        // The axis, and the places along it from the first to behind the last.
+        let span = |region: &Region| match *region {
+            Region::Slice { axis, start, len, step } => {
+                Some((axis, start, start + len.saturating_sub(1) * step + 1))
+            }
+            Region::Select { axis, index } => Some((axis, index, index + 1)),
+            _ => None,
+        };
+        match (span(self), span(other)) {
+            (Some((a, start, end)), Some((b, first, last))) => a == b && (end <= first || last <= start),
+            _ => false,
         }
     }
 
@@ -81,7 +98,11 @@ impl Op for Part {
         Array::from_parts(storage, self.region.of(self.name, &layout))
     }
     fn backward(&self, saved: &Saved<'_>, grad: &Tensor, give: &mut Gradients<'_>) {
-        give.to(0, || self.region.embed("slice_backward", grad, saved.shape(0), 0.0));
+        if is_grad_enabled() {
+            give.to(0, || self.region.embed("slice_backward", grad, saved.shape(0), 0.0));
+        } else {
+            give.part(0, &self.region, grad);
+        }
     }
 }
 

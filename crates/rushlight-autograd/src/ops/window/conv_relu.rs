@@ -102,7 +102,7 @@ pub(super) const ROW: OpInfo = OpInfo::op("ConvRelu", "conv2d_relu", "torch.nn.f
     let mut shape = vec![1 + draw.below(2), 2];
     shape.extend(sizes);
     let mut inputs =
-        vec![draw.leaf(&shape, Domain::Any), draw.leaf(&[outputs, 2, kernel, kernel], Domain::Any)];
+        vec![draw.leaf(&shape, Domain::Distinct), draw.leaf(&[outputs, 2, kernel, kernel], Domain::Distinct)];
     if draw.coin() {
         inputs.push(draw.leaf(&[outputs], Domain::Any));
     }

@@ -1,0 +1,415 @@
+//! Scaled dot-product attention as one kernel, forward and backward: the scores of a few queries at a time, which stay
+//! in a cache, and of those only what a causal mask lets through.
+
+use super::gemm::{Matrix, Product, multiply_into};
+use super::memory::HostBuffer;
+use super::simd::vectorized;
+use super::softmax::with_float;
+use super::threads::for_each_slices;
+use super::walk::Tile;
+use super::{contiguous, float::Float, transpose};
+use crate::array::Array;
+use crate::backend::Attention;
+use crate::dtype::DType;
+use crate::profile::{Work, kernel};
+
+/// So many queries at a time.
+const ROWS: usize = 32;
+
+/// With so many samples each is a task, which computes its heads one after the other: then the places of a sample lie in
+/// the order of the network's other layers, (L, heads, E), and nothing is to be copied.
+const SAMPLES: usize = 8;
+
+/// The sizes of queries, keys and values, and how heads are handed to the threads.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Tasks, and heads of a task.
+    tasks: usize,
+    heads: usize,
+    queries: usize,
+    keys: usize,
+    features: usize,
+    values: usize,
+}
+
+impl Sizes {
+    fn new(q: &Array, k: &Array, v: &Array) -> Self {
+        let rank = q.rank();
+        let count: usize = q.shape()[..rank - 2].iter().product();
+        let heads = if rank == 4 && q.shape()[0] >= SAMPLES { q.shape()[1] } else { 1 };
+        Sizes {
+            tasks: count / heads.max(1),
+            heads,
+            queries: q.shape()[rank - 2],
+            keys: k.shape()[rank - 2],
+            features: q.shape()[rank - 1],
+            values: v.shape()[rank - 1],
+        }
+    }
+
+    /// How many products of queries, keys and features or values; a causal mask leaves out about half.
+    fn work(&self, products: usize) -> Work {
+        let heads = self.tasks * self.heads;
+        let elements = heads * (self.queries + self.keys) * (self.features + self.values);
+        let flops = 2 * heads * self.queries * self.keys * self.features.max(self.values) * products;
+        Work { bytes: 4 * elements as u64, flops: flops as u64 }
+    }
+
+    /// An array `(.., rows, columns)` as its tasks lie: filled by `(tasks, rows, heads, columns)`.
+    fn array(&self, like: &Array, rows: usize, columns: usize, filled: &Array) -> Array {
+        let mut shape = like.shape().to_vec();
+        let rank = shape.len();
+        (shape[rank - 2], shape[rank - 1]) = (rows, columns);
+        if self.heads == 1 {
+            return filled.reshape(shape.as_slice());
+        }
+        filled.reshape([shape[0], rows, shape[1], columns]).transpose(1, 2)
+    }
+
+    /// The shape in which [`Sizes::array`] gets it.
+    fn shape(&self, rows: usize, columns: usize) -> [usize; 4] {
+        [self.tasks, rows, self.heads, columns]
+    }
+
+    /// The keys that the queries from `first` on, `rows` of them, may see.
+    fn seen(&self, causal: bool, first: usize, rows: usize) -> usize {
+        if causal { (first + rows).min(self.keys) } else { self.keys }
+    }
+}
+
+/// The heads of an array with strides.
+struct Heads<'a, T> {
+    data: &'a [T],
+    /// The sizes and strides of the leading dims.
+    leading: Vec<(usize, isize)>,
+    first: Matrix<'a, T>,
+}
+
+impl<'a, T: Product> Heads<'a, T> {
+    fn new(x: &'a Array) -> Self {
+        let rank = x.rank();
+        let (sizes, strides, data) = (x.shape(), x.layout().strides(), x.host::<T>());
+        let first = Matrix {
+            data,
+            at: x.layout().offset(),
+            rows: sizes[rank - 2],
+            columns: sizes[rank - 1],
+            row_stride: strides[rank - 2],
+            column_stride: strides[rank - 1],
+        };
+        let leading = (0..rank - 2).map(|a| (sizes[a], strides[a])).collect();
+        Heads { data, leading, first }
+    }
+
+    fn get(&self, mut number: usize) -> Matrix<'a, T> {
+        let mut at = self.first.at as isize;
+        for &(size, stride) in self.leading.iter().rev() {
+            at += (number % size) as isize * stride;
+            number /= size;
+        }
+        Matrix { at: at as usize, ..self.first }
+    }
+
+    /// The transpose of a head, row by row.
+    fn transposed(&self, number: usize, out: &mut [T]) {
+        let Matrix { at, rows, columns, row_stride, column_stride, .. } = self.get(number);
+        let tile = Tile { rows: columns, len: rows, at: [at], outer: [column_stride], inner: [row_stride] };
+        transpose::turn(out, self.data, tile);
+    }
+
+    /// Some rows of a head times a factor.
+    fn scaled(&self, number: usize, first: usize, factor: T, out: &mut [T]) {
+        let head = rows_of(&self.get(number), first, 0);
+        for (i, row) in out.chunks_exact_mut(head.columns.max(1)).enumerate() {
+            let at = head.at as isize + i as isize * head.row_stride;
+            if head.column_stride == 1 {
+                let from = &self.data[at as usize..][..row.len()];
+                row.iter_mut().zip(from).for_each(|(x, &q)| *x = T::mul(q, factor));
+            } else {
+                for (j, x) in row.iter_mut().enumerate() {
+                    *x = T::mul(self.data[(at + j as isize * head.column_stride) as usize], factor);
+                }
+            }
+        }
+    }
+}
+
+/// Some rows of a matrix.
+fn rows_of<'a, T>(x: &Matrix<'a, T>, first: usize, rows: usize) -> Matrix<'a, T> {
+    Matrix { at: (x.at as isize + first as isize * x.row_stride) as usize, rows, ..*x }
+}
+
+/// Room for `N` matrices behind each other.
+struct Room<const N: usize> {
+    buffer: HostBuffer,
+    sizes: [usize; N],
+}
+
+impl<const N: usize> Room<N> {
+    fn new<T: Product>(sizes: [usize; N]) -> Self {
+        Room { buffer: HostBuffer::scratch(T::DTYPE, sizes.iter().sum()), sizes }
+    }
+
+    fn parts<T: Product>(&mut self) -> [&mut [T]; N] {
+        let mut rest = self.buffer.as_mut_slice::<T>();
+        self.sizes.map(|size| {
+            let (part, behind) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = behind;
+            part
+        })
+    }
+}
+
+/// `softmax(q k^T scale) v`, and the softmax if a backward pass will ask for it.
+pub(crate) fn attention(what: &Attention, [q, k, v]: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
+    let sizes = Sizes::new(q, k, v);
+    let _span = kernel("attention", || sizes.work(2));
+    with_float!(q, forward(what, &sizes, [q, k, v], keep))
+}
+
+fn forward<T: Product + Float>(
+    what: &Attention,
+    sizes: &Sizes,
+    [q, k, v]: [&Array; 3],
+    keep: bool,
+) -> (Array, Option<Array>) {
+    let (queries, keys, values) = (Heads::<T>::new(q), Heads::<T>::new(k), Heads::<T>::new(v));
+    let Sizes { heads, .. } = *sizes;
+    let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
+    let factor = T::from_f64(what.scale);
+    let head = |number: usize, out: &mut [T], mut weights: Option<&mut [T]>| {
+        let mut room = Room::new::<T>([e * s, ROWS * e, if keep { 0 } else { ROWS * s }]);
+        let [turned, some, scratch] = room.parts::<T>();
+        keys.transposed(number, turned);
+        let (turned, value) = (Matrix::dense(turned, e, s), values.get(number));
+        for first in (0..l).step_by(ROWS) {
+            let rows = ROWS.min(l - first);
+            let n = sizes.seen(what.causal, first, rows);
+            queries.scaled(number, first, factor, &mut some[..rows * e]);
+            let weights = match &mut weights {
+                Some(weights) => &mut weights[first * s..][..rows * s],
+                None => &mut scratch[..rows * s],
+            };
+            let some = Matrix::dense(some, rows, e);
+            multiply_into(&some, &Matrix { columns: n, ..turned }, weights, s, false);
+            softmax(weights, s, n, what.causal.then_some(first));
+            let weights = Matrix { columns: n, ..Matrix::dense(weights, rows, s) };
+            let out = &mut out[first * heads * ev..];
+            multiply_into(&weights, &Matrix { rows: n, ..value }, out, heads * ev, false);
+        }
+    };
+    let mut kept = None;
+    let cost = s * e.max(1);
+    let filled = Array::build(sizes.shape(l, ev), |out: &mut [T]| {
+        if keep {
+            kept = Some(Array::build([sizes.tasks, heads, l, s], |weights: &mut [T]| {
+                for_each_slices(
+                    [out, weights],
+                    [l * heads * ev, heads * l * s],
+                    cost,
+                    &|task, [out, weights]| {
+                        for h in 0..heads {
+                            head(
+                                task * heads + h,
+                                &mut out[h * ev..],
+                                Some(&mut weights[h * l * s..][..l * s]),
+                            );
+                        }
+                    },
+                );
+            }));
+        } else {
+            for_each_slices([out], [l * heads * ev], cost, &|task, [out]| {
+                (0..heads).for_each(|h| head(task * heads + h, &mut out[h * ev..], None));
+            });
+        }
+    });
+    (sizes.array(q, l, ev, &filled), kept)
+}
+
+/// The softmax of rows of `width` elements, of which `n` count and the others become zero; with a causal mask row `i`
+/// sees as many as `first + i + 1`.
+fn softmax<T: Float>(x: &mut [T], width: usize, n: usize, first: Option<usize>) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (i, row) in x.chunks_exact_mut(width).enumerate() {
+                let seen = first.map_or(n, |first| (first + i + 1).min(n));
+                // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
+                let (row, rest) = row.split_at_mut(seen.next_multiple_of(LANES).min(width));
+                row[seen..].fill(T::NEG_INFINITY);
+                rest.fill(T::ZERO);
+                let (chunks, short) = row.as_chunks_mut::<LANES>();
+                let mut lanes = [T::NEG_INFINITY; LANES];
+                for chunk in &*chunks {
+                    each(&mut lanes, chunk, larger);
+                }
+                let max = short.iter().fold(across(lanes, larger), |max, &x| larger(max, x));
+                let mut lanes = [T::ZERO; LANES];
+                for chunk in &mut *chunks {
+                    for x in chunk.iter_mut() {
+                        *x = (*x - max).exp();
+                    }
+                    each(&mut lanes, chunk, plus);
+                }
+                let mut sum = across(lanes, plus);
+                for x in &mut *short {
+                    *x = (*x - max).exp();
+                    sum = sum + *x;
+                }
+                let share = T::ONE / sum;
+                for x in row {
+                    *x = *x * share;
+                }
+            }
+        },
+    );
+}
+
+/// So many chains add up a row: a vector of f32. Rows are short here.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn plus<T: Float>(a: T, b: T) -> T {
+    a + b
+}
+
+/// NaN stays.
+#[inline(always)]
+fn larger<T: Float>(a: T, b: T) -> T {
+    if a >= b || a.is_nan() { a } else { b }
+}
+
+#[inline(always)]
+fn each<T: Float>(lanes: &mut [T; LANES], x: &[T; LANES], fold: impl Fn(T, T) -> T) {
+    for i in 0..LANES {
+        lanes[i] = fold(lanes[i], x[i]);
+    }
+}
+
+/// The lanes in halves.
+#[inline(always)]
+fn across<T: Float>(mut lanes: [T; LANES], fold: impl Fn(T, T) -> T) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = fold(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// The gradients of query, key and value from that of [`attention`]'s result; `weights` are the softmax.
+pub(crate) fn attention_grad(
+    what: &Attention,
+    grad: &Array,
+    [q, k, v]: [&Array; 3],
+    weights: &Array,
+) -> [Array; 3] {
+    let sizes = Sizes::new(q, k, v);
+    let _span = kernel("attention_grad", || sizes.work(4));
+    let weights = contiguous(weights);
+    with_float!(q, backward(what, &sizes, grad, [q, k, v], &weights))
+}
+
+fn backward<T: Product + Float>(
+    what: &Attention,
+    sizes: &Sizes,
+    grad: &Array,
+    [q, k, v]: [&Array; 3],
+    weights: &Array,
+) -> [Array; 3] {
+    let (queries, keys, values) = (Heads::<T>::new(q), Heads::<T>::new(k), Heads::<T>::new(v));
+    let grads = Heads::<T>::new(grad);
+    let weights: &[T] = weights.as_slice().expect("it was made contiguous");
+    let Sizes { heads, .. } = *sizes;
+    let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
+    let factor = T::from_f64(what.scale);
+    let head = |number: usize, [dq, dk, dv]: [&mut [T]; 3]| {
+        let mut room = Room::new::<T>([ev * s, ROWS * e, ROWS * s]);
+        let [turned, some, scores] = room.parts::<T>();
+        values.transposed(number, turned);
+        let turned = Matrix::dense(turned, ev, s);
+        let (key, grad) = (keys.get(number), grads.get(number));
+        for first in (0..l).step_by(ROWS) {
+            let rows = ROWS.min(l - first);
+            let n = sizes.seen(what.causal, first, rows);
+            // Keys that are seen for the first time have nothing to be added to.
+            let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - ROWS, ROWS) };
+            queries.scaled(number, first, factor, &mut some[..rows * e]);
+            let grad = rows_of(&grad, first, rows);
+            let weights = &weights[(number * l + first) * s..][..rows * s];
+            let scores = &mut scores[..rows * n];
+            multiply_into(&grad, &Matrix { columns: n, ..turned }, scores, n, false);
+            softmax_grad(scores, weights, s);
+            let out = &mut dq[first * heads * e..];
+            let scores = Matrix::dense(scores, rows, n);
+            multiply_into(&scores, &Matrix { rows: n, ..key }, out, heads * e, false);
+            for row in out.chunks_mut(heads * e).take(rows) {
+                row[..e].iter_mut().for_each(|x| *x = *x * factor);
+            }
+            let some = Matrix::dense(&some[..rows * e], rows, e);
+            let weights = Matrix::dense(weights, rows, s);
+            for (x, y, out, width) in [(scores, some, &mut *dk, e), (weights, grad, &mut *dv, ev)] {
+                for (from, to, adds) in [(0, before, true), (before, n, false)] {
+                    let x = Matrix { at: x.at + from, columns: to - from, ..x }.t();
+                    if to > from {
+                        multiply_into(&x, &y, &mut out[from * heads * width..], heads * width, adds);
+                    }
+                }
+            }
+        }
+        // With more keys than queries a causal mask hides the last.
+        let seen = sizes.seen(what.causal, 0, l);
+        for (out, width) in [(dk, e), (dv, ev)] {
+            for row in out.chunks_mut(heads * width).take(s).skip(seen) {
+                row[..width].fill(T::ZERO);
+            }
+        }
+    };
+    let mut others = None;
+    let dq = Array::build(sizes.shape(l, e), |dq: &mut [T]| {
+        let mut last = None;
+        let dk = Array::build(sizes.shape(s, e), |dk: &mut [T]| {
+            last = Some(Array::build(sizes.shape(s, ev), |dv: &mut [T]| {
+                let lens = [l * heads * e, s * heads * e, s * heads * ev];
+                for_each_slices([dq, dk, dv], lens, 3 * s, &|task, [dq, dk, dv]| {
+                    for h in 0..heads {
+                        let parts = [&mut dq[h * e..], &mut dk[h * e..], &mut dv[h * ev..]];
+                        head(task * heads + h, parts);
+                    }
+                });
+            }));
+        });
+        others = last.map(|dv| (dk, dv));
+    });
+    let (dk, dv) = others.expect("they were built inside");
+    [sizes.array(q, l, e, &dq), sizes.array(k, s, e, &dk), sizes.array(v, s, ev, &dv)]
+}
+
+/// What the softmax makes of the gradient of its result: `p (g - sum(p g))`, row by row of `g`; the rows of `p` begin
+/// `width` apart.
+fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
+    let rows = p.len() / width;
+    let n = g.len() / rows;
+    vectorized(
+        #[inline(always)]
+        || {
+            for (g, p) in g.chunks_exact_mut(n).zip(p.chunks_exact(width)) {
+                let ((gs, g_rest), (ps, p_rest)) = (g.as_chunks::<LANES>(), p[..n].as_chunks::<LANES>());
+                let mut lanes = [T::ZERO; LANES];
+                for (g, p) in gs.iter().zip(ps) {
+                    for i in 0..LANES {
+                        lanes[i] = g[i].mul_add(p[i], lanes[i]);
+                    }
+                }
+                let sum = across(lanes, plus);
+                let sum = g_rest.iter().zip(p_rest).fold(sum, |sum, (&g, &p)| g.mul_add(p, sum));
+                for (g, &p) in g.iter_mut().zip(p) {
+                    *g = p * (*g - sum);
+                }
+            }
+        },
+    );
+}
