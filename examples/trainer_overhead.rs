@@ -89,10 +89,7 @@ fn run(options: &Options, folder: &Path) -> Result<()> {
         .callback(JsonlLogger::new(folder.join("steps.jsonl")).every_steps(1))
         .callback(TensorBoard::new(folder).every_steps(1));
 
-    let (mut hand, mut train, mut ratios) = (0.0, 0.0, Vec::new());
-    // The first round warms both up.
-    for round in 0..=options.rounds {
-        let start = Instant::now();
+    let mut epoch_by_hand = || -> Result<f64> {
         let (mut sum, mut count) = (0.0, 0);
         for batch in &hand_loader {
             let (x, y) = batch?;
@@ -103,19 +100,30 @@ fn run(options: &Options, folder: &Path) -> Result<()> {
             sum += loss.item() * y.len() as f64;
             count += y.len();
         }
-        let first = start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        trainer.set_max_epochs(round + 1);
-        trainer.fit(&trainer_loader, None)?;
-        let second = start.elapsed().as_secs_f64();
+        Ok(sum / count as f64)
+    };
+    let (mut hand, mut train, mut ratios) = (0.0, 0.0, Vec::new());
+    // The first round warms both up. They take turns at being the first.
+    for round in 0..=options.rounds {
+        let (mut first, mut second, mut loss) = (0.0, 0.0, 0.0);
+        for turn in 0..2 {
+            let start = Instant::now();
+            if (round + turn).is_multiple_of(2) {
+                loss = epoch_by_hand()?;
+                first = start.elapsed().as_secs_f64();
+            } else {
+                trainer.set_max_epochs(round + 1);
+                trainer.fit(&trainer_loader, None)?;
+                second = start.elapsed().as_secs_f64();
+            }
+        }
+        let ratio = second / first;
         println!(
-            "round {round:>2}  by hand {first:.3} s  trainer {second:.3} s  ratio {:.4}  loss {:.4}",
-            second / first,
-            sum / count as f64
+            "round {round:>2}  by hand {first:.3} s  trainer {second:.3} s  ratio {ratio:.4}  loss {loss:.4}"
         );
         if round > 0 {
             (hand, train) = (hand + first, train + second);
-            ratios.push(second / first);
+            ratios.push(ratio);
         }
     }
     drop(trainer);

@@ -140,8 +140,10 @@ impl<'a> Trainer<'a> {
         optimizer: impl Optimizer + 'a,
         criterion: impl Criterion + 'a,
     ) -> Trainer<'a> {
+        // A handle: where the model is moved, it tells so.
+        let first = model.parameters().into_iter().next();
         let step = move |(x, y): &(Tensor, Tensor)| {
-            let (x, y) = match model.parameters().first() {
+            let (x, y) = match &first {
                 Some(parameter) => (x.to(parameter.device()), y.to(parameter.device())),
                 None => (x.clone(), y.clone()),
             };
