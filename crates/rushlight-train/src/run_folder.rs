@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// | `epochs.csv` | the numbers of each epoch: [`CsvLogger`] |
 /// | `steps.jsonl` | those of each step: [`JsonlLogger`] |
 /// | `events.out.tfevents...` | the same for TensorBoard: [`TensorBoard`] |
-/// | `pictures/` | curves, confusion matrix, samples: [`Plots`](crate::Plots), with the feature `plots` |
+/// | `pictures/` | curves, confusion matrix, samples: `Plots`, with the feature `plots` |
 /// | `card.json`, `report.html` | the run card, to be replayed and to be looked at: [`Report`] |
 /// | `weights.safetensors` | the final weights |
 ///

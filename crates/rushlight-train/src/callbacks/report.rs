@@ -4,6 +4,7 @@ use crate::progress::Outcome;
 use crate::report::RunCard;
 use rushlight_array::{Error, Result};
 use rushlight_serialize::{Value, replace_file, safetensors};
+use std::fmt::Display;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ impl Report {
 
     /// A setting that the trainer does not know, `"batch size"` for one.
     #[must_use]
-    pub fn setting(mut self, name: impl Into<String>, value: impl ToString) -> Report {
+    pub fn setting(mut self, name: impl Into<String>, value: impl Display) -> Report {
         self.settings.push((name.into(), value.to_string()));
         self
     }
