@@ -54,7 +54,7 @@ fn a_card_is_read_back_as_it_was_written() {
     card.seed = None;
     card.weights_sha256 = None;
     card.results.push(("best".to_owned(), f64::NEG_INFINITY));
-    assert_eq!(RunCard::from_json("f", &card.to_json()).unwrap(), card);
+    assert_eq!(RunCard::from_json("f", card.to_json()).unwrap(), card);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -70,7 +70,7 @@ fn what_is_no_card_is_an_error_and_never_a_panic() {
         ("\"xs\": [1.0,", "\"xs\": [", "places and"),
     ] {
         assert!(text.contains(from), "{from}");
-        let error = RunCard::from_json("card.json", &text.replace(from, to)).unwrap_err().to_string();
+        let error = RunCard::from_json("card.json", text.replace(from, to)).unwrap_err().to_string();
         assert!(error.starts_with("card.json: ") && error.contains(reason), "{error}");
     }
     // Cut, and with other characters, at every place of a small card.
@@ -78,7 +78,7 @@ fn what_is_no_card_is_an_error_and_never_a_panic() {
     for at in (0..small.len()).filter(|&at| small.is_char_boundary(at)) {
         assert!(RunCard::from_json("f", &small[..at]).is_err() || small[at..].trim().is_empty());
         for other in ["\"", "{", "9", "\u{0}", "é", "-"] {
-            let _ = RunCard::from_json("f", &format!("{}{other}{}", &small[..at], &small[at..]));
+            let _ = RunCard::from_json("f", format!("{}{other}{}", &small[..at], &small[at..]));
         }
     }
 }
