@@ -5,6 +5,10 @@ use rushlight_array::{Error, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Lines that come faster than this are written together: a call of the system for each would be a part of a short step.
+const TOGETHER: Duration = Duration::from_millis(20);
 
 /// Lines of a run, none lost and none doubled: where a run goes on, what was written after its checkpoint is cut off.
 #[derive(Debug)]
@@ -13,11 +17,14 @@ pub(crate) struct LogFile {
     file: Option<File>,
     /// The bytes of the lines so far.
     pub(crate) length: u64,
+    /// Lines that are not in the file yet.
+    waiting: Vec<u8>,
+    written: Option<Instant>,
 }
 
 impl LogFile {
     pub(crate) fn new(path: PathBuf) -> LogFile {
-        LogFile { path, file: None, length: 0 }
+        LogFile { path, file: None, length: 0, waiting: Vec::new(), written: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -59,25 +66,48 @@ impl LogFile {
         Ok(())
     }
 
-    /// Adds a line, in one piece.
+    /// Adds a line, without its end. It is in the file at the latest with the next line that comes after [`TOGETHER`].
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        let error = self.error();
-        let Some(file) = &mut self.file else {
+        if self.file.is_none() {
             return Err(Error::invalid(self.path.display().to_string(), "the log is not open"));
-        };
-        let line = format!("{line}\n");
-        if let Err(source) = file.write_all(line.as_bytes()) {
-            // What the disk took of it is no line.
+        }
+        self.waiting.extend_from_slice(line.as_bytes());
+        self.waiting.push(b'\n');
+        self.length += line.len() as u64 + 1;
+        if self.written.is_some_and(|written| written.elapsed() < TOGETHER) {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    /// Writes what waits, in one piece.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        let error = self.error();
+        let Some(file) = self.file.as_mut().filter(|_| !self.waiting.is_empty()) else { return Ok(()) };
+        let waiting = std::mem::take(&mut self.waiting);
+        if let Err(source) = file.write_all(&waiting) {
+            // What the disk took of it are no lines.
+            self.length -= waiting.len() as u64;
             let _ = file.set_len(self.length).and_then(|()| file.seek(SeekFrom::End(0)));
             return Err(error(source));
         }
-        self.length += line.len() as u64;
+        // Its memory serves the next ones.
+        self.waiting = waiting;
+        self.waiting.clear();
+        self.written = Some(Instant::now());
         Ok(())
     }
 
     /// What was written is on the disk, before a checkpoint says that it is there.
     pub(crate) fn flush(&mut self) -> Result<()> {
+        self.write()?;
         let error = self.error();
         self.file.as_ref().map_or(Ok(()), |file| file.sync_data()).map_err(error)
+    }
+}
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        let _ = self.write();
     }
 }

@@ -2,6 +2,7 @@ use super::log_file::LogFile;
 use crate::callback::{Callback, Context, Moment};
 use rushlight_array::{Result, fail};
 use rushlight_serialize::Value;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Writes the numbers of each epoch, or of steps, as a table of comma-separated values.
@@ -93,6 +94,14 @@ impl Callback for CsvLogger {
         self.log.line(&place.into_iter().chain(numbers).collect::<Vec<_>>().join(","))
     }
 
+    fn on_exception(&mut self, _: &mut Context<'_>, _: &str) {
+        let _ = self.log.write();
+    }
+
+    fn on_end(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.log.write()
+    }
+
     fn flush(&mut self) -> Result<()> {
         self.log.flush()
     }
@@ -127,12 +136,14 @@ impl Callback for CsvLogger {
 pub struct JsonlLogger {
     log: LogFile,
     every_steps: Option<usize>,
+    /// The memory of the line before.
+    line: String,
 }
 
 impl JsonlLogger {
     /// A line for each epoch.
     pub fn new(path: impl Into<PathBuf>) -> JsonlLogger {
-        JsonlLogger { log: LogFile::new(path.into()), every_steps: None }
+        JsonlLogger { log: LogFile::new(path.into()), every_steps: None, line: String::new() }
     }
 
     /// Also a line for every `steps` steps of the optimiser.
@@ -146,21 +157,18 @@ impl JsonlLogger {
     }
 }
 
-/// A text as JSON writes it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
+/// Adds a text as JSON writes it.
+fn quote(text: &str, line: &mut String) {
+    line.push('"');
     for character in text.chars() {
         match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            control if u32::from(control) < 0x20 => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(control)))
-            }
-            other => quoted.push(other),
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            control if u32::from(control) < 0x20 => line.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => line.push(other),
         }
     }
-    quoted.push('"');
-    quoted
+    line.push('"');
 }
 
 impl Callback for JsonlLogger {
@@ -175,13 +183,25 @@ impl Callback for JsonlLogger {
             _ => return Ok(()),
         };
         let (epoch, step) = (cx.progress.epoch_number(), cx.progress.step);
-        let mut line = format!("{{\"event\":\"{event}\",\"epoch\":{epoch},\"step\":{step}");
+        let line = &mut self.line;
+        line.clear();
+        // Into a text nothing can fail.
+        let _ = write!(line, "{{\"event\":\"{event}\",\"epoch\":{epoch},\"step\":{step}");
         for (name, value) in cx.logs.iter() {
-            let value = if value.is_finite() { value.to_string() } else { "null".to_owned() };
-            line.push_str(&format!(",{}:{value}", quoted(name)));
+            line.push(',');
+            quote(name, line);
+            let _ = if value.is_finite() { write!(line, ":{value}") } else { write!(line, ":null") };
         }
         line.push('}');
-        self.log.line(&line)
+        self.log.line(line)
+    }
+
+    fn on_exception(&mut self, _: &mut Context<'_>, _: &str) {
+        let _ = self.log.write();
+    }
+
+    fn on_end(&mut self, _: &mut Context<'_>) -> Result<()> {
+        self.log.write()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -212,6 +232,8 @@ mod tests {
             assert_eq!(number(value).parse::<f64>().unwrap().to_bits(), value.to_bits());
         }
         assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("a\"\\\n"), "\"a\\\"\\\\\\u000a\"");
+        let mut line = String::new();
+        quote("a\"\\\n", &mut line);
+        assert_eq!(line, "\"a\\\"\\\\\\u000a\"");
     }
 }

@@ -117,9 +117,9 @@ impl Callback for TensorBoard {
         };
         let Some(writer) = self.writer.as_mut().filter(|_| due) else { return Ok(()) };
         let step = cx.progress.step as u64;
-        for (name, value) in cx.logs.iter() {
-            writer.add_scalar(&tag(name, cx.moment), value, step)?;
-        }
+        let numbers: Vec<(String, f64)> =
+            cx.logs.iter().map(|(name, value)| (tag(name, cx.moment), value)).collect();
+        writer.add_numbers(numbers.iter().map(|(tag, value)| (tag.as_str(), *value)), step)?;
         if cx.moment == Moment::Epoch {
             if self.histograms {
                 for (name, parameter) in cx.model.named_parameters() {

@@ -132,6 +132,18 @@ impl SummaryWriter {
         self.add(&Message::default().text(1, tag).float(2, scalar_value as f32), global_step)
     }
 
+    /// Numbers of one step, in one event.
+    pub(crate) fn add_numbers<'n>(
+        &mut self,
+        numbers: impl Iterator<Item = (&'n str, f64)>,
+        global_step: u64,
+    ) -> Result<()> {
+        let summary = numbers.fold(Message::default(), |summary, (tag, value)| {
+            summary.message(1, &Message::default().text(1, tag).float(2, value as f32))
+        });
+        self.event(&summary, global_step)
+    }
+
     /// The distribution of a tensor's elements, as of a weight or a gradient, over buckets that grow by 10 % each, as
     /// those of PyTorch's `bins="tensorflow"`. Elements that are not finite are left out.
     ///
@@ -225,9 +237,12 @@ impl SummaryWriter {
 
     /// An event with one value of a summary.
     fn add(&mut self, value: &Message, step: u64) -> Result<()> {
-        let summary = Message::default().message(1, value);
+        self.event(&Message::default().message(1, value), step)
+    }
+
+    fn event(&mut self, summary: &Message, step: u64) -> Result<()> {
         let step = i64::try_from(step).unwrap_or(i64::MAX);
-        self.write(&Message::default().double(1, (self.now)()).int(2, step).message(5, &summary))
+        self.write(&Message::default().double(1, (self.now)()).int(2, step).message(5, summary))
     }
 
     fn write(&mut self, event: &Message) -> Result<()> {

@@ -118,8 +118,8 @@ fn a_folder_holds_the_whole_run_and_the_same_after_interruptions() {
     }
     let other = RunCard::load(dir.join("card.json")).unwrap();
     assert_eq!(other, card);
-    // The version, 18 steps with 2 numbers each, and 2 epochs with 7 numbers and 6 histograms.
-    assert_eq!(events(&whole).len(), 1 + 18 * 2 + 2 * (7 + 6));
+    // The version, 18 steps, and 2 epochs with their numbers and 6 histograms.
+    assert_eq!(events(&whole).len(), 1 + 18 + 2 * (1 + 6));
     assert_eq!(events(&dir), events(&whole));
 
     // Another run in the folder leaves nothing of the first one in its own files.
