@@ -3,7 +3,8 @@
 //! After ten epochs the test accuracy is 0.9161, 0.9194 and 0.9154 with the seeds 1234 to 1236; the lecture prints 0.9115.
 //! With `--optimizer adam --epochs 3` it is 0.9892, 0.9881 and 0.9897.
 //!
-//! `cargo run --release --example mnist_cnn -- --data FOLDER`
+//! `cargo run --release --example mnist_cnn -- --data FOLDER`, and with `--trainer RUNS` the same by the trainer, with all that
+//! is to be known of the run in a folder
 
 mod common;
 
@@ -14,6 +15,9 @@ use rushlight::data::transforms::{Normalize, ToTensor};
 use rushlight::nn::{Conv2d, CrossEntropyLoss, MaxPool2d};
 use rushlight::optim::Optimizer;
 use rushlight::prelude::*;
+use rushlight::train::metrics::ConfusionMatrix;
+use rushlight::train::report::sha256_of_tensors;
+use rushlight::train::{Outcome, ProgressBar, RunFolder, Trainer};
 use rushlight::{Error, Result};
 
 const HELP: &str =
@@ -26,7 +30,9 @@ Usage: cargo run --release --example mnist_cnn [-- OPTIONS]
   --batch-size N    images of a batch (default 64 as in the lecture; 16 with adam)
   --mean X, --std X the pixels' mean and deviation, to normalise by (default 0 and 1, as they are; with adam MNIST's own,
                     0.1307 and 0.3081)
-  --workers N       worker threads of the loader (default 0); they change no number";
+  --workers N       worker threads of the loader (default 0); they change no number
+  --trainer DIR     by the trainer instead of the loop by hand; the weights are the same. Checkpoints, logs, pictures and a
+                    report go into the folder; a run that is not over goes on";
 
 #[allow(clippy::upper_case_acronyms, reason = "the name as PyTorch's texts have it")]
 struct CNN {
@@ -60,7 +66,7 @@ fn run() -> Result<()> {
         HELP,
         1234,
         10,
-        &["--optimizer", "--lr", "--batch-size", "--mean", "--std", "--workers"],
+        &["--optimizer", "--lr", "--batch-size", "--mean", "--std", "--workers", "--trainer"],
     );
     let adam = match options.own("--optimizer", "sgd".to_owned()).as_str() {
         "adam" => true,
@@ -76,6 +82,10 @@ fn run() -> Result<()> {
     let transform = || (ToTensor::new(), Normalize::new([mean], [std]));
     let train_data = MNIST::new(options.root(), Split::Train)?.transform(transform());
     let test_data = MNIST::new(options.root(), Split::Test)?.transform(transform());
+    let hash = match options.own("--trainer", String::new()).is_empty() {
+        true => String::new(),
+        false => sha256_of_tensors(&[("images".to_owned(), train_data.dataset().data())])?,
+    };
     let train_loader = DataLoader::new(train_data).batch_size(batch_size).shuffle(true).num_workers(workers);
     let test_loader = DataLoader::new(test_data).batch_size(1000).num_workers(workers);
 
@@ -87,6 +97,28 @@ fn run() -> Result<()> {
         true => Box::new(Adam::new(model.parameters(), lr)),
         false => Box::new(SGD::new(model.parameters(), lr)),
     };
+
+    let dir = options.own("--trainer", String::new());
+    if !dir.is_empty() {
+        let folder = RunFolder::new(dir)
+            .resume(true)
+            .log_every_steps(10)
+            .checkpoint(|checkpoint| checkpoint.every_steps(1000))
+            .plots(|plots| plots.classes((0..10).map(|digit| digit.to_string())))
+            .report(|report| report.setting("batch size", batch_size).data("MNIST's images", &hash));
+        let mut trainer = Trainer::new(&model, optimizer, criterion)
+            .max_epochs(if options.quick { 1 } else { options.epochs })
+            .limit_batches(if options.quick { 50 } else { usize::MAX }, usize::MAX)
+            .metric(ConfusionMatrix::new(10).named("accuracy"))
+            .callback(ProgressBar::new())
+            .run_folder(folder)
+            .ctrl_c();
+        if trainer.fit(&train_loader, Some(&test_loader))? != Outcome::Interrupted {
+            let accuracy = trainer.evaluate(&test_loader)?.get("accuracy").unwrap_or(f64::NAN);
+            println!("Test accuracy: {accuracy:.4}");
+        }
+        return Ok(());
+    }
 
     let (epochs, most) = if options.quick { (1, 50) } else { (options.epochs, usize::MAX) };
     let mut accuracy = 0.0;

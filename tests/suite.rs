@@ -10,6 +10,8 @@ mod digits;
 mod files;
 #[path = "suite/messages.rs"]
 mod messages;
+#[path = "suite/resume.rs"]
+mod resume;
 #[path = "suite/texts.rs"]
 mod texts;
 

@@ -113,14 +113,22 @@ impl Drop for Guard {
 /// Where the layer has no path of its own yet, its place is the innermost one that is known, with the kind of
 /// what stands there: `in 0 (Block), Linear` is a Linear somewhere inside of the Block that is module 0.
 fn prefix() -> String {
+    let Some(place) = place() else { return String::new() };
+    FRAMES.with_borrow(|frames| match frames.first() {
+        Some(outer) => format!("in {place}, called at {}:{}: ", outer.caller.file(), outer.caller.line()),
+        None => String::new(),
+    })
+}
+
+/// The layer that runs now on this thread, as messages name it: `layers.2 (Linear)`; nothing outside of any layer.
+pub fn place() -> Option<String> {
     FRAMES.with_borrow(|frames| {
-        let (Some(inner), Some(outer)) = (frames.last(), frames.first()) else { return String::new() };
-        let place = match frames.iter().rev().find_map(|frame| Some((frame.place()?, frame.kind))) {
+        let inner = frames.last()?;
+        Some(match frames.iter().rev().find_map(|frame| Some((frame.place()?, frame.kind))) {
             Some((path, kind)) if kind == inner.kind => format!("{path} ({kind})"),
             Some((path, kind)) => format!("{path} ({kind}), {}", inner.kind),
             None => inner.kind.to_string(),
-        };
-        format!("in {place}, called at {}:{}: ", outer.caller.file(), outer.caller.line())
+        })
     })
 }
 

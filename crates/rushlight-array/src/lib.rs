@@ -15,6 +15,7 @@ mod array;
 pub mod backend;
 pub mod context;
 mod cpu;
+mod deterministic;
 mod device;
 mod dtype;
 mod error;
@@ -35,6 +36,9 @@ pub use cpu::Cpu;
 pub use cpu::memory::{HostBuffer, MemoryStats, empty_cache, memory_stats, set_memory_limit};
 pub use cpu::simd::{SimdLevel, set_simd_level, simd_level};
 pub use cpu::threads::{num_threads, run_serially_on_this_thread, set_num_threads};
+pub use deterministic::{
+    alert_not_deterministic, are_deterministic_algorithms_enabled, use_deterministic_algorithms,
+};
 pub use device::Device;
 pub use dtype::{DType, Element};
 pub use error::{Error, Result};

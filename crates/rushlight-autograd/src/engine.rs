@@ -2,6 +2,7 @@
 //! all gradients of a node have arrived when its turn comes. No recursion, and no map: only `grad`, which
 //! must know the nodes between outputs and inputs, finds them with one beforehand.
 
+use crate::anomaly;
 use crate::hooks;
 use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
@@ -119,6 +120,7 @@ impl Run<'_> {
     #[track_caller]
     fn run(&mut self) {
         let _span = span("backward", Work::default);
+        let _pass = anomaly::pass();
         while let Some(Pending { id, edge, grad, .. }) = self.heap.pop() {
             let mut sum = Sum::of(grad);
             while self.heap.peek().is_some_and(|next| next.id == id) {
@@ -182,6 +184,13 @@ impl Run<'_> {
             );
         };
         node.op.backward(&Saved { node, arrays: &arrays }, &grad, &mut give);
+        if anomaly::watching() {
+            for (i, given) in give.grads.iter().enumerate() {
+                if let Some(given) = given {
+                    anomaly::backward(name, node.id, &grad.array(), i, &given.array());
+                }
+            }
+        }
         if give.without_rule {
             fail!(
                 "{name}: this operation has no backward rule, so it cannot be differentiated; \

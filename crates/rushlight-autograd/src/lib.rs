@@ -22,6 +22,7 @@
 // Without the feature nothing leads to the rows, which stand beside their operations: no code is made for them.
 #![cfg_attr(not(feature = "op-table"), allow(dead_code, unreachable_pub))]
 
+mod anomaly;
 mod create;
 mod engine;
 mod gradcheck;
@@ -38,6 +39,7 @@ pub mod table;
 mod table;
 mod tensor;
 
+pub use anomaly::{Anomalies, Anomaly, detect_anomaly};
 pub use create::{
     TensorOptions, arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace,
     linspace_with, logspace, logspace_with, ones, ones_with, rand, randint, randn, randperm, tensor,

@@ -1,3 +1,4 @@
+use crate::anomaly;
 use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
 use crate::ops::Region;
@@ -240,6 +241,16 @@ pub(crate) enum Flow {
     Part(Box<Part>),
 }
 
+impl Flow {
+    /// Its numbers; of a part those that it fills.
+    pub(crate) fn array(&self) -> Array {
+        match self {
+            Flow::Whole(grad) => grad.array(),
+            Flow::Part(part) => part.grad.clone(),
+        }
+    }
+}
+
 /// A gradient that is zero but for some places.
 pub(crate) struct Part {
     pub(crate) region: Region,
@@ -340,6 +351,9 @@ impl Tensor {
         // is called here, as through `dyn Op` its messages would not know the caller's line.
         let values = values(inputs);
         let output = op.forward(&views(&values));
+        if anomaly::watching() {
+            watch(op.name(), &values, &output);
+        }
         if is_tracked(&output, inputs) {
             record(Box::new(op), inputs, values, output)
         } else {
@@ -370,6 +384,12 @@ fn views<'a>(values: &'a Values<'_>) -> SmallVec<[&'a Array; 3]> {
     values.iter().map(Value::get).collect()
 }
 
+/// Looks at an operation's result for what is not a number.
+#[cold]
+fn watch(name: &'static str, values: &Values<'_>, output: &Array) {
+    anomaly::forward(name, &views(values), output);
+}
+
 #[inline(never)]
 fn is_tracked(output: &Array, inputs: &[&Tensor]) -> bool {
     is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad())
@@ -393,5 +413,8 @@ fn record(mut op: Box<dyn Op>, inputs: &[&Tensor], mut values: Values<'_>, outpu
     }
     saved.extend(op.by_product());
     let node = Arc::new(Node::new(op, places, saved));
+    if anomaly::watching() {
+        anomaly::recorded(node.id);
+    }
     Tensor::tracked(output, Edge::Node(node))
 }

@@ -3,6 +3,7 @@
 //! Numbers are `f64` or `i64` alone: with one float type the compiler knows what `x * 2.0 * y` means. `%` is Python's, as
 //! in PyTorch: its result has the sign of the second operand.
 
+use crate::anomaly;
 use crate::mode::is_grad_enabled;
 use crate::ops::Operand;
 use crate::tensor::Tensor;
@@ -91,7 +92,8 @@ fn fits(tensor: &Tensor, other: &Tensor) -> bool {
 /// operand: the result may take their place.
 fn reusable(tensor: Tensor, other: &Tensor) -> Result<(Array, &Array), Tensor> {
     match other.fixed() {
-        Some(array) if !(is_grad_enabled() && other.requires_grad()) => {
+        // What is watched goes through the recorder.
+        Some(array) if !(anomaly::watching() || is_grad_enabled() && other.requires_grad()) => {
             tensor.into_unshared().map(|own| (own, array))
         }
         _ => Err(tensor),

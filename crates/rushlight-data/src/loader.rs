@@ -146,6 +146,11 @@ impl<D: Dataset + 'static, C> DataLoader<D, C> {
         DataLoader { num_workers, ..self }
     }
 
+    /// The number that [`num_workers`](DataLoader::num_workers) was called with, or 0.
+    pub fn worker_count(&self) -> usize {
+        self.num_workers
+    }
+
     /// How many batches each worker may be ahead, the one it is making included; the default is 2.
     ///
     /// # Panics

@@ -116,3 +116,32 @@ pub trait Optimizer {
         groups.iter().flat_map(|group| &group.parameters).for_each(Tensor::zero_grad);
     }
 }
+
+impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    fn param_groups(&self) -> &ParamGroups {
+        (**self).param_groups()
+    }
+
+    #[track_caller]
+    fn step(&mut self) {
+        (**self).step();
+    }
+
+    #[track_caller]
+    fn step_with(&mut self, closure: &mut dyn FnMut() -> Tensor) -> Tensor {
+        (**self).step_with(closure)
+    }
+
+    #[track_caller]
+    fn add_param_group(&mut self, group: Group) {
+        (**self).add_param_group(group);
+    }
+
+    fn state_dict(&self) -> StateDict {
+        (**self).state_dict()
+    }
+
+    fn load_state_dict(&mut self, state: &StateDict) -> Result<()> {
+        (**self).load_state_dict(state)
+    }
+}

@@ -10,6 +10,23 @@ use std::time::Duration;
 /// A part file of this age that nobody has locked was left behind by a program that was killed.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
+/// Writes a file as a whole: whoever reads `path`, at any time and after any crash, finds the old bytes or the new ones.
+///
+/// ```
+/// let path = std::env::temp_dir().join(format!("rushlight-replace-{}", std::process::id()));
+/// rushlight_serialize::replace_file(&path, b"one")?;
+/// rushlight_serialize::replace_file(&path, b"two")?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"two");
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), rushlight_array::Error>(())
+/// ```
+///
+/// # Errors
+/// If it cannot be written; then the file is as it was.
+pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    replace(path.as_ref(), |out| out.write_all(bytes))
+}
+
 /// Writes a file so that whoever reads `path`, at any time and after any crash, finds the old bytes or the new ones.
 ///
 /// What `write` writes goes into a part file beside `path`. It is flushed to the disk, takes the name `path`, and

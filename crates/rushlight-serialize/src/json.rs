@@ -1,6 +1,7 @@
-//! The JSON of a safetensors header (RFC 8259).
+//! JSON (RFC 8259): the header of a safetensors file, and reports.
 
 use crate::fault::{Parsed, bail};
+use std::collections::HashSet;
 
 /// The deepest nesting that is read; a safetensors header has three levels.
 const DEEPEST: usize = 32;
@@ -18,21 +19,30 @@ pub(crate) enum Json<'a> {
 
 /// The one value that makes up `text`, with white space around it.
 pub(crate) fn parse(text: &str) -> Parsed<Json<'_>> {
-    let mut parser = Parser { text, at: 0 };
-    let value = parser.value(0)?;
-    parser.skip_space();
-    if parser.at < text.len() {
-        bail!(parser.at, "JSON goes on after its end");
-    }
-    Ok(value)
+    Parser { text, at: 0, distinct: false }.whole()
+}
+
+/// The same, where an object that has a name twice is a fault.
+pub(crate) fn parse_distinct(text: &str) -> Parsed<Json<'_>> {
+    Parser { text, at: 0, distinct: true }.whole()
 }
 
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    distinct: bool,
 }
 
 impl<'a> Parser<'a> {
+    fn whole(mut self) -> Parsed<Json<'a>> {
+        let value = self.value(0)?;
+        self.skip_space();
+        if self.at < self.text.len() {
+            bail!(self.at, "JSON goes on after its end");
+        }
+        Ok(value)
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -81,7 +91,7 @@ impl<'a> Parser<'a> {
 
     fn object(&mut self, depth: usize) -> Parsed<Json<'a>> {
         self.at += 1;
-        let mut members = Vec::new();
+        let (mut members, mut places) = (Vec::new(), Vec::new());
         if self.takes(b'}') {
             return Ok(Json::Object(members));
         }
@@ -90,11 +100,15 @@ impl<'a> Parser<'a> {
             if self.peek() != Some(b'"') {
                 bail!(self.at, "JSON: expected a name in quotes, found {}", self.found());
             }
+            if self.distinct {
+                places.push(self.at);
+            }
             let name = self.string()?;
             self.expect(b':')?;
             members.push((name, self.value(depth + 1)?));
             if !self.takes(b',') {
                 self.expect(b'}')?;
+                distinct(&members, &places)?;
                 return Ok(Json::Object(members));
             }
         }
@@ -219,6 +233,17 @@ impl<'a> Parser<'a> {
             None => bail!(self.at, "JSON: \\u needs four hexadecimal digits"),
         }
     }
+}
+
+/// The names of an object at these places, if there are any, are no two the same.
+fn distinct(members: &[(String, Json<'_>)], places: &[usize]) -> Parsed<()> {
+    let mut seen = HashSet::new();
+    for (&place, (name, _)) in places.iter().zip(members) {
+        if !seen.insert(name.as_str()) {
+            bail!(place, "JSON: the name {name:?} comes twice in an object");
+        }
+    }
+    Ok(())
 }
 
 /// Appends a string in quotes.

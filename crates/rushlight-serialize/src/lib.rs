@@ -38,6 +38,7 @@ mod testing;
 mod value;
 mod zip;
 
+pub use atomic::replace_file;
 pub use format::{Format, load, save};
 pub use state::State;
 pub use value::{DEEPEST, Key, Value};

@@ -13,8 +13,9 @@ pub mod reference {}
 pub use rushlight_array::profile::{Profile, profile};
 pub use rushlight_array::random::{TorchSeed, manual_seed};
 pub use rushlight_array::{
-    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape, empty_cache, memory_stats,
-    num_threads, print_options, set_memory_limit, set_num_threads, set_print_options,
+    DType, Device, Error, Index, MemoryStats, PrintOptions, Result, Shape,
+    are_deterministic_algorithms_enabled, empty_cache, memory_stats, num_threads, print_options,
+    set_memory_limit, set_num_threads, set_print_options, use_deterministic_algorithms,
 };
 pub use rushlight_autograd::ops::{
     CdistMode, CloseOptions, Contraction, CovOptions, DiagEmbedOptions, DiagonalOptions, DiffOptions,
@@ -29,10 +30,10 @@ pub use rushlight_autograd::ops::{
     var_mean_with, vstack, where_, xlogy,
 };
 pub use rushlight_autograd::{
-    GradOptions, Tensor, TensorOptions, To, arange, arange_with, empty, empty_with, enable_grad, eye,
-    eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck, is_grad_enabled, linspace,
-    linspace_with, logspace, logspace_with, no_grad, ones, ones_with, rand, randint, randn, randperm, tensor,
-    tensor_as, zeros, zeros_with,
+    GradOptions, Tensor, TensorOptions, To, arange, arange_with, detect_anomaly, empty, empty_with,
+    enable_grad, eye, eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck, is_grad_enabled,
+    linspace, linspace_with, logspace, logspace_with, no_grad, ones, ones_with, rand, randint, randn,
+    randperm, tensor, tensor_as, zeros, zeros_with,
 };
 
 /// Arrays, devices, dtypes and random numbers.
@@ -61,6 +62,8 @@ pub mod nn {
 pub use rushlight_optim as optim;
 /// Files: safetensors, npy, npz, PyTorch's pth, and checkpoints.
 pub use rushlight_serialize as serialize;
+/// The trainer: a loop with callbacks, checkpoints and exact resume.
+pub use rushlight_train as train;
 
 pub use rushlight_serialize::{load, save};
 

@@ -12,7 +12,7 @@ const RUNS: &[(&str, &[&str])] = &[
     ("tensors", &[""]),
     ("autograd", &[""]),
     ("toy_classifier", &["", "--keep-last"]),
-    ("digits", &["--quick"]),
+    ("digits", &["--quick", "--quick --trainer"]),
     // Their data are not in the repository.
     ("mnist_mlp", &[]),
     ("mnist_cnn", &[]),

@@ -13,6 +13,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("rushlight-data", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-serialize", &["rushlight-array", "rushlight-autograd"]),
     (
+        "rushlight-train",
+        &[
+            "rushlight-array",
+            "rushlight-autograd",
+            "rushlight-data",
+            "rushlight-nn",
+            "rushlight-optim",
+            "rushlight-serialize",
+        ],
+    ),
+    (
         "rushlight",
         &[
             "rushlight-array",
@@ -21,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "rushlight-optim",
             "rushlight-data",
             "rushlight-serialize",
+            "rushlight-train",
         ],
     ),
     ("rushlight-benches", &["rushlight-array", "rushlight-autograd"]),

@@ -2,6 +2,7 @@
 
 mod from;
 mod random;
+mod text;
 
 use crate::state::State;
 use rushlight_array::{Error, Result};

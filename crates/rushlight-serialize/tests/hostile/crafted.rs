@@ -259,3 +259,37 @@ fn checkpoint_headers_that_lie_are_refused_though_their_hashes_are_right() {
     later[8] = 2;
     refused("checkpoint", &later, "a checkpoint of version 2; this program reads version 1");
 }
+
+/// JSON that is deep, long, or has numbers without end: an error or a value, in time that is linear in its size.
+#[test]
+fn json_that_is_deep_or_long_ends_soon() {
+    const SIZE: usize = 1 << 20;
+    let json = parser("json");
+    for open in ["[", "{\"a\":", "[{\"\":", " [ "] {
+        let error = json.check(open.repeat(SIZE / open.len()).as_bytes()).unwrap_err().to_string();
+        assert!(error.ends_with("JSON is nested deeper than 32 levels"), "{error}");
+    }
+    let deepest = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    json.check(deepest(32).as_bytes()).unwrap();
+    assert!(json.check(deepest(33).as_bytes()).is_err());
+
+    let digits = "9".repeat(SIZE);
+    for huge in [digits.clone(), format!("-{digits}"), format!("1e{digits}"), format!("{digits}.5")] {
+        let error = json.check(format!("[0, {huge}]").as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "json: byte 4: JSON: a number is out of the range of f64");
+    }
+    // Small ones are numbers: 0, and one that is rounded.
+    for small in [format!("1e-{digits}"), format!("0.{digits}")] {
+        json.check(small.as_bytes()).unwrap();
+    }
+
+    let list = |item: &str| format!("[{}{item}]", format!("{item},").repeat(SIZE / (item.len() + 1)));
+    for item in ["0", "[]", "{}", "\"\"", "{\"a\":0}"] {
+        json.check(list(item).as_bytes()).unwrap();
+    }
+    let names: Vec<String> = (0..SIZE / 12).map(|i| format!("\"{i:07}\":0")).collect();
+    json.check(format!("{{{}}}", names.join(",")).as_bytes()).unwrap();
+    let twice = format!("{{{},\"0000000\":1}}", names.join(","));
+    let error = json.check(twice.as_bytes()).unwrap_err().to_string();
+    assert!(error.ends_with("JSON: the name \"0000000\" comes twice in an object"), "{error}");
+}

@@ -25,7 +25,7 @@ struct Parser {
 /// What a parser may hold whatever the size: the text of an error, a few tables.
 const SLACK: usize = 1 << 15;
 
-const PARSERS: [Parser; 5] = [
+const PARSERS: [Parser; 6] = [
     Parser {
         name: "npy",
         parse: |bytes| npy::from_bytes(bytes).map(drop),
@@ -71,6 +71,19 @@ const PARSERS: [Parser; 5] = [
         seal: seal::seal_checkpoint,
         whole: || vec![checkpoint::to_bytes(&tree()).unwrap(), checkpoint::to_bytes(&Value::None).unwrap()],
     },
+    Parser {
+        name: "json",
+        parse: |bytes| Value::from_json("json", bytes).map(drop),
+        // `[[],[],...]` makes a node of 32 bytes of each three, in lists that grow by doubling, and then a value.
+        factor: 96,
+        seal: |_| {},
+        whole: || {
+            vec![
+                text().to_json().unwrap().trim_end().into(),
+                b"{\"\\ud83d\\ude00\": [-1.5e-300, {}]}".to_vec(),
+            ]
+        },
+    },
 ];
 
 fn parser(name: &str) -> &'static Parser {
@@ -87,6 +100,13 @@ fn tree() -> Value {
         .with("model", Value::map().with("w", tensor([[1.0, 2.0], [3.0, 4.0]])).with("n", tensor([1, 2])))
         .with("list", vec![Value::None, true.into(), (-5).into(), 0.5.into(), "text".into()])
         .with(7, Value::Bytes(vec![0, 200, 3]))
+}
+
+/// The tree as far as JSON has words for it.
+fn text() -> Value {
+    Value::map()
+        .with("a \"name\"\n", vec![Value::None, true.into(), i64::MIN.into(), 0.1.into(), f64::NAN.into()])
+        .with("é", Value::map().with("list", vec![1.5; 9]).with("empty", Value::map()))
 }
 
 impl Parser {

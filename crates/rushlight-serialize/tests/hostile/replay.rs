@@ -22,6 +22,7 @@ fn the_corpus_of_every_target_is_replayed() {
         ("safetensors", &["safetensors"]),
         ("pth", &["pth"]),
         ("checkpoint", &["checkpoint"]),
+        ("json", &["json"]),
     ] {
         let files = files(&corpus().join(target));
         assert!(!files.is_empty(), "{target}");
@@ -37,5 +38,5 @@ fn the_corpus_of_every_target_is_replayed() {
             }
         }
     }
-    assert_eq!(PARSERS.len(), 5, "a new parser has a target, and its corpus is replayed here");
+    assert_eq!(PARSERS.len(), 6, "a new parser has a target, and its corpus is replayed here");
 }
