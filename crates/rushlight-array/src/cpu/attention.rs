@@ -3,7 +3,7 @@
 
 use super::gemm::{Matrix, Product, multiply_into};
 use super::memory::HostBuffer;
-use super::simd::vectorized;
+use super::simd::vectorized_wide;
 use super::softmax::with_float;
 use super::threads::for_each_slices;
 use super::walk::Tile;
@@ -235,7 +235,7 @@ fn forward<T: Product + Float>(
 /// The softmax of rows of `width` elements, of which `n` count and the others become zero; with a causal mask row `i`
 /// sees as many as `first + i + 1`.
 fn softmax<T: Float>(x: &mut [T], width: usize, n: usize, first: Option<usize>) {
-    vectorized(
+    vectorized_wide::<T, _>(
         #[inline(always)]
         || {
             for (i, row) in x.chunks_exact_mut(width).enumerate() {
@@ -398,7 +398,7 @@ fn backward<T: Product + Float>(
 fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
     let rows = p.len() / width;
     let n = g.len() / rows;
-    vectorized(
+    vectorized_wide::<T, _>(
         #[inline(always)]
         || {
             for (g, p) in g.chunks_exact_mut(n).zip(p.chunks_exact(width)) {

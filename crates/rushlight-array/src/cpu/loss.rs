@@ -3,7 +3,7 @@
 use super::binary::zip;
 use super::contiguous;
 use super::float::Float;
-use super::simd::vectorized;
+use super::simd::vectorized_wide;
 use super::softmax::{slice, with_float};
 use super::threads::{for_each_chunk, for_each_slice};
 use crate::array::Array;
@@ -150,7 +150,7 @@ fn scaled<T: Float>(
         for_each_slice(out, CHUNK, cost + 1, &|start, out| {
             let n = out.len();
             let (xs, ys, grads) = (&xs[start..][..n], &ys[start..][..n], &grads[start..][..n]);
-            vectorized(
+            vectorized_wide::<T, _>(
                 #[inline(always)]
                 move || {
                     let f = f;
@@ -182,7 +182,7 @@ fn all_within<T: Float>(x: &Array, low: f64, high: f64) -> bool {
     let (data, all) = (slice::<T>(&x), AtomicBool::new(true));
     let look = |chunk: &[T]| {
         let mut inside = true;
-        vectorized(
+        vectorized_wide::<T, _>(
             #[inline(always)]
             || inside = chunk.iter().fold(true, |inside, &v| inside & (v >= low) & (v <= high)),
         );

@@ -1,12 +1,13 @@
 //! The choice of instructions: one page that knows which vector units the machine has.
 //!
-//! Kernels are plain loops over slices. [`vectorized`] compiles the loop once for each level and calls
-//! the version for this machine; LLVM turns it into vector code of that level's width. What the loop calls must be
+//! Kernels are plain loops over slices. [`vectorized`] and [`vectorized_wide`] compile the loop once for each level and
+//! call the version for this machine; LLVM turns it into vector code of that level's width. What the loop calls must be
 //! inlined into it (`#[inline(always)]`, also on closures), or it stays code of the baseline.
 //!
 //! All levels give the same bits: the loops fix the order of every sum, and `mul_add` rounds once everywhere
 //! (without an FMA unit by a slow call; such machines are old, and there matrix products round twice).
 
+use crate::dtype::{DType, Element};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A set of vector instructions that kernels are compiled for.
@@ -84,19 +85,28 @@ fn best() -> SimdLevel {
     SimdLevel::Portable
 }
 
-/// Calls `kernel`, compiled for the machine's vector unit. Write it as `vectorized(#[inline(always)] || ..)`.
+/// Calls `kernel`, compiled for vectors of 256 bits where the machine has them. Write it as
+/// `vectorized(#[inline(always)] || ..)`.
 #[inline(always)]
 pub(crate) fn vectorized<R>(kernel: impl FnOnce() -> R) -> R {
     #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
-    match simd_level() {
+    if simd_level() >= SimdLevel::Avx2 {
         // SAFETY: the level is at most the machine's best, so it has these instructions.
-        SimdLevel::Avx512 => unsafe { avx512(kernel) },
-        // SAFETY: as above.
-        SimdLevel::Avx2 => unsafe { avx2(kernel) },
-        SimdLevel::Portable => kernel(),
+        return unsafe { avx2(kernel) };
     }
-    #[cfg(any(not(target_arch = "x86_64"), rushlight_portable))]
     kernel()
+}
+
+/// As [`vectorized`], for 512 bits, too, if `T` is f32. Each level is another copy in every program, so this is for what is
+/// bound by arithmetic; what is bound by memory, divisions or roots gains nothing by wider registers.
+#[inline(always)]
+pub(crate) fn vectorized_wide<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
+    #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
+    if const { matches!(T::DTYPE, DType::F32) } && simd_level() == SimdLevel::Avx512 {
+        // SAFETY: the level is at most the machine's best, so it has these instructions.
+        return unsafe { avx512(kernel) };
+    }
+    vectorized(kernel)
 }
 
 #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]

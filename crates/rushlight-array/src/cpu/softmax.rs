@@ -6,7 +6,7 @@
 use super::contiguous;
 use super::float::Float;
 use super::rows;
-use super::simd::vectorized;
+use super::simd::vectorized_wide;
 use super::threads::for_each_slice;
 use crate::array::Array;
 use crate::dtype::DType;
@@ -62,7 +62,7 @@ pub(crate) fn softmax(x: &Array, axis: usize, log: bool) -> Array {
 fn softmax_rows<T: Float>(x: &Array, log: bool) -> Array {
     let (data, size) = (slice::<T>(x), x.shape()[x.rank() - 1]);
     by_rows(x, &|start, out: &mut [T]| {
-        vectorized(
+        vectorized_wide::<T, _>(
             #[inline(always)]
             || {
                 let x = &data[start..][..out.len()];
@@ -108,7 +108,7 @@ pub(crate) fn softmax_grad(grad: &Array, y: &Array, axis: usize, log: bool) -> A
 fn softmax_grad_rows<T: Float>(grad: &Array, y: &Array, log: bool) -> Array {
     let (grad, data, size) = (slice::<T>(grad), slice::<T>(y), y.shape()[y.rank() - 1]);
     by_rows(y, &|start, out: &mut [T]| {
-        vectorized(
+        vectorized_wide::<T, _>(
             #[inline(always)]
             || {
                 let (g, y) = (&grad[start..][..out.len()], &data[start..][..out.len()]);
@@ -157,7 +157,7 @@ fn log_sums<T: Float>(x: &Array) -> Array {
     let chunk = (BLOCK / size).max(1).next_multiple_of(group);
     Array::build([x.shape()[0], 2], |out: &mut [T]| {
         for_each_slice(out, 2 * chunk, COST * size / 2, &|start, out| {
-            vectorized(
+            vectorized_wide::<T, _>(
                 #[inline(always)]
                 || {
                     let x = &data[start / 2 * size..][..out.len() / 2 * size];
@@ -222,7 +222,7 @@ fn cross_entropy_grad_rows<T: Float>(x: &Array, stats: &Array, target: &Array, g
     // The gradient of a mean is one number, expanded to the rows.
     let (grads, first, step) = (grad.host::<T>(), grad.layout().offset(), grad.layout().strides()[0]);
     by_rows(x, &|start, out: &mut [T]| {
-        vectorized(
+        vectorized_wide::<T, _>(
             #[inline(always)]
             || {
                 let row = start / size;
