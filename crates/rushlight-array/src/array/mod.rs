@@ -10,6 +10,7 @@ mod join;
 mod linalg;
 pub(crate) mod loss;
 mod matmul;
+#[cfg(feature = "ndarray")]
 mod ndarray_bridge;
 mod reduce;
 mod scan;

@@ -3,7 +3,7 @@ use crate::dtype::Element;
 use crate::fail;
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
-/// The bridge to the `ndarray` crate; both ways copy.
+/// The bridge to the `ndarray` crate (feature `ndarray`); both ways copy.
 impl Array {
     /// An array with the elements of an `ndarray` array or view of any layout.
     ///

@@ -31,7 +31,7 @@ thread_local! {
 }
 
 /// Lends `f` a block of at least `len` elements with arbitrary values, aligned to cache lines.
-fn with_scratch<T: Product>(len: usize, f: impl FnOnce(*mut T)) {
+pub(super) fn with_scratch<T: Product>(len: usize, f: impl FnOnce(*mut T)) {
     SCRATCH.with_borrow_mut(|lines| {
         let wanted = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         if lines.len() < wanted {
@@ -42,9 +42,43 @@ fn with_scratch<T: Product>(len: usize, f: impl FnOnce(*mut T)) {
 }
 
 /// Cuts `total` into the fewest equal pieces of at most `most`: the largest piece.
-fn pieces(total: usize, most: usize) -> usize {
-    // Divisions are a good part of the time of a tiny product.
+pub(super) fn pieces(total: usize, most: usize) -> usize {
     if total <= most { total } else { total.div_ceil(total.div_ceil(most)) }
+}
+
+/// How columns are cut into panels, as equal as whole registers allow, so that none is too narrow to keep the units busy.
+#[derive(Clone, Copy)]
+pub(super) struct Panels {
+    pub(super) count: usize,
+    columns: usize,
+    lanes: usize,
+    /// The registers of each, and how many of the first have one more.
+    least: usize,
+    more: usize,
+}
+
+impl Panels {
+    pub(super) fn new<T>(columns: usize, kernels: &Kernels<T>) -> Self {
+        let lanes = kernels.lanes;
+        let registers = (columns + lanes - 1) >> kernels.lanes_log2;
+        // Divisions are a good part of the time of a tiny product.
+        if registers <= kernels.registers() {
+            return Panels { count: 1, columns, lanes, least: registers, more: 0 };
+        }
+        let count = registers.div_ceil(kernels.registers());
+        Panels { count, columns, lanes, least: registers / count, more: registers % count }
+    }
+
+    /// The first column of a panel, and its registers.
+    pub(super) fn at(&self, p: usize) -> (usize, usize) {
+        ((p * self.least + p.min(self.more)) * self.lanes, self.least + usize::from(p < self.more))
+    }
+
+    /// The columns of a panel.
+    pub(super) fn columns_of(&self, p: usize) -> usize {
+        let (start, width) = self.at(p);
+        (width * self.lanes).min(self.columns - start)
+    }
 }
 
 /// Whether `m` rows of a product read the right operand from packed panels.
@@ -89,23 +123,13 @@ unsafe fn run_rows<T: Product>(
     // Without masks the last register of a row would be read past the end.
     let packs_last = packs || (!kernels.masks && part.n & (lanes - 1) != 0);
     let run = |scratch: *mut T| {
-        // Panels as equal as whole registers allow, so that none is too narrow to keep the units busy.
-        let registers = (part.n + lanes - 1) >> kernels.lanes_log2;
-        let (panels, least, more) = if registers <= kernels.registers() {
-            (1, registers, 0)
-        } else {
-            let panels = registers.div_ceil(kernels.registers());
-            (panels, registers / panels, registers % panels)
-        };
-        let mut j = 0;
-        for p in 0..panels {
-            let width = least + usize::from(p < more);
-            let n = (width * lanes).min(part.n - j);
-            let packs = if p + 1 == panels { packs_last } else { packs };
+        let panels = Panels::new(part.n, kernels);
+        for p in 0..panels.count {
+            let ((j, width), n) = (panels.at(p), panels.columns_of(p));
+            let packs = if p + 1 == panels.count { packs_last } else { packs };
             let panel = Part { j: part.j + j, n, ..*part };
             // SAFETY: the panel is a piece of the part, and the scratch block takes one if it is needed.
             unsafe { run_panel(kernels, a, b, &panel, width, packs.then_some(scratch), epilogue) };
-            j += n;
         }
     };
     if packs_last {

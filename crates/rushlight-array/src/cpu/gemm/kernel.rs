@@ -7,7 +7,6 @@
 #![allow(clippy::needless_range_loop, reason = "registers are numbered: i is the row, j the column")]
 
 use super::lanes::{Number, Plain, Vector};
-use super::large;
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::simd::{SimdLevel, simd_level};
 
@@ -77,12 +76,15 @@ impl<T> Kernels<T> {
     pub(super) fn registers(&self) -> usize {
         self.tiles[0].len()
     }
+
+    /// The columns of the largest tile.
+    pub(super) fn panel(&self) -> usize {
+        self.registers() * self.lanes
+    }
 }
 
 /// Types that have kernels.
 pub(in crate::cpu) trait Product: Number {
-    /// The kernel for large products, if it is another one.
-    const LARGE: Option<large::Kernel<Self>>;
     /// The kernels of the level in use.
     fn kernels() -> &'static Kernels<Self>;
 }
@@ -376,9 +378,8 @@ mod x86 {
 }
 
 macro_rules! product {
-    ($t:ty, $plain:ident, $sse2:ident, $avx2:ident, $avx512:ident, $large:path) => {
+    ($t:ty, $plain:ident, $sse2:ident, $avx2:ident, $avx512:ident) => {
         impl Product for $t {
-            const LARGE: Option<large::Kernel<$t>> = Some($large);
             #[inline]
             fn kernels() -> &'static Kernels<$t> {
                 #[cfg(target_arch = "x86_64")]
@@ -393,11 +394,10 @@ macro_rules! product {
         }
     };
 }
-product!(f32, f32_plain, f32_sse2, f32_avx2, f32_avx512, large::f32);
-product!(f64, f64_plain, f64_sse2, f64_avx2, f64_avx512, large::f64);
+product!(f32, f32_plain, f32_sse2, f32_avx2, f32_avx512);
+product!(f64, f64_plain, f64_sse2, f64_avx2, f64_avx512);
 
 impl Product for i64 {
-    const LARGE: Option<large::Kernel<i64>> = None;
     #[inline]
     fn kernels() -> &'static Kernels<i64> {
         &i64_plain::KERNELS

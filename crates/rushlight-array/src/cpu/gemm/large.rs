@@ -1,83 +1,161 @@
-//! Large products: the kernels of the `gemm` crates, on one thread for each part.
+//! Large products: both operands are copied, block by block, into the order in which tiles read them (K. Goto and R. van
+//! de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34, 2008).
+//!
+//! A block of the right operand is packed by all threads and read by all; then each thread packs rows of the left one
+//! and multiplies them. An element is the same chain of `mul_add` as in small products.
 
-use super::kernel::Product;
-use super::product::{Epilogue, Matrix, Part};
-use crate::cpu::simd::vectorized;
+use super::block::{Panels, pieces, with_scratch};
+use super::kernel::{Kernels, Panel, Product, Tile};
+use super::product::{Epilogue, Matrix};
+use crate::cpu::memory::HostBuffer;
+use crate::cpu::threads::{SendPointer, for_each_chunk, num_threads};
 
-/// Computes `out = a b` for a part.
-///
-/// # Safety
-/// The operands lie inside their storages and fit each other and the part, which is the caller's alone.
-pub(super) type Kernel<T> = unsafe fn(&Matrix<'_, T>, &Matrix<'_, T>, &Part<T>);
+/// The most inner steps of one pass. A packed panel of three registers of AVX-512 then takes 72 KiB.
+const DEPTH: usize = 384;
 
-macro_rules! kernel {
-    ($name:ident, $t:ty, $module:path) => {
-        pub(super) unsafe fn $name(a: &Matrix<'_, $t>, b: &Matrix<'_, $t>, part: &Part<$t>) {
-            use $module as kernels;
-            // As the transposed product: these kernels work along the columns of a result.
-            // SAFETY: the caller's; nothing of the result is read.
-            unsafe {
-                kernels::get_gemm_fn()(
-                    part.n,
-                    part.m,
-                    a.columns,
-                    part.pointer(0, 0),
-                    part.stride as isize,
-                    1,
-                    false,
-                    b.pointer(0, part.j),
-                    b.row_stride,
-                    b.column_stride,
-                    a.pointer(part.i, 0),
-                    a.row_stride,
-                    a.column_stride,
-                    0.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    gemm_common::Parallelism::None,
-                );
-            }
-        }
-    };
+/// The most rows of the left operand that a thread packs at a time: 288 KiB of f32, in its second-level cache. A multiple
+/// of every level's strip.
+const ROWS: usize = 192;
+
+/// The most columns of the right operand that are packed at a time; a multiple of every level's panel.
+const COLUMNS: usize = 1536;
+
+/// A block of the product: columns from `j`, inner steps from `l`.
+struct Block<'a, T: 'static> {
+    kernels: &'static Kernels<T>,
+    a: &'a Matrix<'a, T>,
+    b: &'a Matrix<'a, T>,
+    out: SendPointer<T>,
+    epilogue: &'a Epilogue<'a, T>,
+    j: usize,
+    l: usize,
+    steps: usize,
+    panels: Panels,
+    /// The block of the right operand, panel by panel.
+    packed: SendPointer<T>,
+    /// Rows of the left operand that are packed side by side: whole registers and whole tiles.
+    strip: usize,
 }
-kernel!(f32, f32, gemm_f32::gemm::f32);
-kernel!(f64, f64, gemm_f64::gemm::f64);
 
-/// A part by a kernel of the crates, with the epilogue as another pass over the rows.
+/// `out = a b`, and the epilogue.
 ///
 /// # Safety
-/// As [`Kernel`]; the bias has an element for every column of the result.
-pub(super) unsafe fn block<T: Product>(
-    kernel: Kernel<T>,
+/// The operands lie inside their storages and fit each other; `out` points to the rows of the result, one behind the
+/// other, which are the caller's alone; the bias has an element for each column.
+pub(super) unsafe fn multiply<T: Product>(
     a: &Matrix<'_, T>,
     b: &Matrix<'_, T>,
-    part: &Part<T>,
+    out: SendPointer<T>,
     epilogue: &Epilogue<'_, T>,
 ) {
-    // SAFETY: the caller's promise.
-    unsafe { kernel(a, b, part) };
-    if epilogue.bias.is_none() && !epilogue.relu {
-        return;
+    let kernels = T::kernels();
+    let (m, k, n) = (a.rows, a.columns, b.columns);
+    let (depth, columns) = (pieces(k, DEPTH), pieces(n, COLUMNS).next_multiple_of(kernels.panel()));
+    let strip = common_multiple(kernels.lanes, kernels.rows());
+    let threads = num_threads();
+    let blocks = m.div_ceil(ROWS).next_multiple_of(threads);
+    let rows = m.div_ceil(blocks).next_multiple_of(strip);
+    let blocks = m.div_ceil(rows);
+    let mut room = HostBuffer::scratch(T::DTYPE, depth * columns.min(n.next_multiple_of(kernels.lanes)));
+    let packed = SendPointer(room.as_mut_slice::<T>().as_mut_ptr());
+    for j in (0..n).step_by(columns) {
+        let panels = Panels::new(columns.min(n - j), kernels);
+        // So many parts of the columns that each thread has some.
+        let across = threads.div_ceil(blocks).min(panels.count);
+        for l in (0..k).step_by(depth) {
+            let steps = depth.min(k - l);
+            let block = Block { kernels, a, b, out, epilogue, j, l, steps, panels, packed, strip };
+            // SAFETY: every panel has its own place in the packed block; every task has its own rows and columns of the
+            // result, and the block is whole before the first begins.
+            unsafe {
+                for_each_chunk(panels.count, &|p| block.pack(p));
+                for_each_chunk(blocks * across, &|task| {
+                    let (i, part) = (task / across * rows, task % across);
+                    let panels = panels.count * part / across..panels.count * (part + 1) / across;
+                    block.multiply_rows(i, rows.min(m - i), panels);
+                });
+            }
+        }
     }
-    for i in 0..part.m {
-        // SAFETY: a row of the part, which the kernel has filled.
-        let row = unsafe { std::slice::from_raw_parts_mut(part.pointer(i, 0), part.n) };
-        vectorized(
-            #[inline(always)]
-            || {
-                if let Some(bias) = epilogue.bias {
-                    for (x, &y) in row.iter_mut().zip(&bias[part.j..]) {
-                        *x = T::add(*x, y);
-                    }
-                }
-                if epilogue.relu {
-                    for x in row {
-                        *x = x.relu();
-                    }
-                }
-            },
-        );
+}
+
+impl<T: Product> Block<'_, T> {
+    /// The place of a panel in the packed block, and its registers.
+    fn panel(&self, p: usize) -> (*mut T, usize) {
+        let (start, width) = self.panels.at(p);
+        (self.packed.at(start * self.steps), width)
     }
+
+    /// # Safety
+    /// The panel is the caller's alone.
+    unsafe fn pack(&self, p: usize) {
+        let ((to, width), (start, _)) = (self.panel(p), self.panels.at(p));
+        let panel = Panel {
+            from: self.b.pointer(self.l, self.j + start),
+            step: self.b.row_stride,
+            column: self.b.column_stride,
+            k: self.steps,
+            columns: self.panels.columns_of(p),
+            width: width * self.kernels.lanes,
+            to,
+        };
+        // SAFETY: steps x columns elements of b; the packed block has room for the panel.
+        unsafe { (self.kernels.pack)(&panel) };
+    }
+
+    /// `m` rows from `i` on of some panels.
+    ///
+    /// # Safety
+    /// All panels are packed; the rows of their columns are the caller's alone.
+    unsafe fn multiply_rows(&self, i: usize, m: usize, panels: std::ops::Range<usize>) {
+        let (steps, strip) = (self.steps, self.strip);
+        with_scratch(m.next_multiple_of(strip) * steps, |rows: *mut T| {
+            for s in (0..m).step_by(strip) {
+                let (from, to) = (self.a.pointer(i + s, self.l), rows.wrapping_add(s * steps));
+                let columns = strip.min(m - s);
+                let (step, column) = (self.a.column_stride, self.a.row_stride);
+                // SAFETY: `columns` rows of `steps` elements of a; the scratch block has room for whole strips.
+                unsafe { (self.kernels.pack)(&Panel { from, step, column, k: steps, columns, width: strip, to }) };
+            }
+            for p in panels.clone() {
+                // SAFETY: the caller's promise.
+                unsafe { self.multiply_panel(i, m, p, rows) };
+            }
+        });
+    }
+
+    /// The packed rows times one panel.
+    unsafe fn multiply_panel(&self, i: usize, m: usize, p: usize, rows: *const T) {
+        let (from, width) = self.panel(p);
+        let (start, n) = (self.panels.at(p).0 + self.j, self.panels.columns_of(p));
+        let (stride, lanes, is_last) = (self.b.columns, self.kernels.lanes, self.l + self.steps == self.a.columns);
+        let bias = self.epilogue.bias.filter(|_| is_last);
+        let mut tile = Tile {
+            k: self.steps,
+            a: rows,
+            a_row: 1,
+            a_step: self.strip as isize,
+            b: from,
+            b_step: (width * lanes) as isize,
+            out: self.out.at(i * stride + start),
+            out_row: stride,
+            last: n - (width - 1) * lanes,
+            resume: self.l > 0,
+            bias: bias.map_or(std::ptr::null(), |bias| bias[start..][..n].as_ptr()),
+            relu: self.epilogue.relu && is_last,
+        };
+        let most = self.kernels.rows();
+        for row in (0..m).step_by(most) {
+            let (s, r) = (row / self.strip * self.strip, row % self.strip);
+            tile.a = rows.wrapping_add(s * self.steps + r);
+            // SAFETY: rows of the packed strips, and of the result's panel, which are the caller's.
+            unsafe { self.kernels.tiles[most.min(m - row) - 1][width - 1](&tile) };
+            tile.out = tile.out.wrapping_add(most * stride);
+        }
+    }
+}
+
+/// The least number that both divide.
+fn common_multiple(a: usize, b: usize) -> usize {
+    (1..=b).map(|i| i * a).find(|all| all % b == 0).unwrap_or(a * b)
 }

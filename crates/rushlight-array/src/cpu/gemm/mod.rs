@@ -1,12 +1,12 @@
-//! Matrix products: kernels of our own, and those of the `gemm` crates for large operands.
+//! Matrix products.
 //!
-//! `lanes` are the registers, `kernel` the innermost loops, `block` the loops around them, `product` the choice
-//! between them, `large` the crates; this page has batches, threads and what the rest of the backend calls.
+//! `lanes` are the registers, `kernel` the innermost loops, `block` the loops around them, `large` those around packed
+//! operands, `product` the choice between them; this page has batches, threads and what the rest of the backend calls.
 //!
 //! An element of the result is one chain of `mul_add` over the inner index (for very few rows or columns:
-//! a fixed number of chains; for a long row times a column: parts of a fixed size; for large products: the crates'
-//! order). Threads only decide who computes which part, and
-//! no sum is ever split between them. So the bits follow from shapes and strides, not from the number of threads.
+//! a fixed number of chains; for a long row times a column: parts of a fixed size). Threads only decide who computes
+//! which part, and no sum is ever split between them. So the bits follow from shapes and strides, not from the number of
+//! threads.
 
 mod block;
 mod kernel;
@@ -230,6 +230,9 @@ fn multiply<T: Product>(a: &Operand<'_, T>, b: &Operand<'_, T>, out: &mut [T], e
     let tasks = batch * plan.parts;
     if tasks == 1 {
         return run(&a.first, &b.first, 0, 0);
+    }
+    if plan.is_shared() {
+        return (0..batch).for_each(|product| run(&a.matrix(product), &b.matrix(product), product, 0));
     }
     let group = plan.group(tasks);
     for_each_chunk(tasks.div_ceil(group), &|chunk| {

@@ -3,7 +3,7 @@
 use super::block::{DEPTH, PANEL, block, columns_of_few, dots, packs};
 use super::kernel::Product;
 use super::large;
-use crate::cpu::threads::num_threads;
+use crate::cpu::threads::{SendPointer, num_threads};
 
 /// A matrix inside a storage: its first element, rows, columns and the strides between them.
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ enum Way {
     RowDots,
     /// A few columns, each of scalar products with the rows of the left operand.
     ColumnDots,
-    /// The kernels of the `gemm` crates.
+    /// Both operands packed, on all threads together.
     Large,
 }
 
@@ -119,18 +119,13 @@ fn dots_pay(few: usize, many: usize, k: usize) -> bool {
 /// the hand-off takes. 64^3, four times as much, gained 30 % by a second thread.
 const TASK: usize = 1 << 16;
 
-/// From so many multiply-adds on, and with more than one pass over the inner index, the kernels of the `gemm`
-/// crates are faster: 512^3 by 10 %, 1024^3 by 29 %, but 256^3 and [768, 128] x [128, 512] by less than 2 %.
+/// From so many multiply-adds on, and with more than one pass over the inner index, both operands are packed.
 const LARGE: usize = 1 << 24;
-
-/// Large products are halved once for each of these numbers of multiply-adds that they have: each part packs its
-/// operands anew, which is little against so much arithmetic.
-const LARGE_PARTS: [usize; 3] = [LARGE, 1 << 28, 1 << 32];
 
 /// How a product is done: its way, and the size of the parts for the threads.
 ///
-/// Shapes and strides decide the way. The number of threads has a say only in the parts, and only in ways in which
-/// an element is the same chain of operations wherever the parts are cut; the crates' kernels do not promise that.
+/// Shapes and strides decide the way, the number of threads the parts: an element is the same chain of operations
+/// wherever they are cut.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     way: Way,
@@ -154,26 +149,16 @@ impl Plan {
             Way::ColumnDots
         } else if n < FEW && m >= 2 * n {
             Way::Columns
-        } else if T::LARGE.is_some() && work >= LARGE && k > DEPTH && m.min(n) >= 64 {
+        } else if work >= LARGE && k > DEPTH && m.min(n) >= 64 {
             Way::Large
         } else {
             Way::Tiles
         };
-        let count = if way == Way::Large {
-            1 << LARGE_PARTS.iter().filter(|&&least| work >= least).count()
-        } else {
-            (work / TASK).min(num_threads())
-        };
-        if count <= 1 {
+        let count = (work / TASK).min(num_threads());
+        if count <= 1 || way == Way::Large {
             return Plan { way, rows: m, columns: n, across: 1, parts: 1, work };
         }
-        let (rows, columns) = if way == Way::Large {
-            let (mut rows, mut columns) = (m, n);
-            for _ in 0..count.ilog2() {
-                if rows >= columns { rows = rows.div_ceil(2) } else { columns = columns.div_ceil(2) }
-            }
-            (rows.next_multiple_of(PANEL), columns.next_multiple_of(PANEL))
-        } else if m >= n && (m >= count * n || !packs(b, m)) || n < count * PANEL {
+        let (rows, columns) = if m >= n && (m >= count * n || !packs(b, m)) || n < count * PANEL {
             (m.div_ceil(count).next_multiple_of(8), n)
         } else {
             // Parts of columns pack a part of the right operand each, parts of rows would pack all of it.
@@ -182,6 +167,11 @@ impl Plan {
         let across = n.div_ceil(columns);
         let parts = m.div_ceil(rows) * across;
         Plan { way, rows, columns, across, parts, work }
+    }
+
+    /// Whether a product shares its work out among the threads itself.
+    pub(super) fn is_shared(&self) -> bool {
+        self.way == Way::Large
     }
 
     /// How many of so many parts should be one task for a thread.
@@ -225,10 +215,7 @@ impl Plan {
                 Way::Columns => columns_of_few(a, b, &part, epilogue),
                 Way::RowDots => dots(b.t(), a.t(), &part, true, epilogue),
                 Way::ColumnDots => dots(*a, *b, &part, false, epilogue),
-                Way::Large => {
-                    let kernel = T::LARGE.expect("large products have a kernel");
-                    large::block(kernel, a, b, &part, epilogue);
-                }
+                Way::Large => large::multiply(a, b, SendPointer(out), epilogue),
             }
         }
     }
