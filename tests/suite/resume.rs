@@ -16,7 +16,12 @@ fn example(name: &str) -> PathBuf {
     let target = here.parent().unwrap().parent().unwrap();
     BUILT.call_once(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+        build.args([
+            "build",
+            "--quiet",
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        ]);
         build.args(["resume", "digits", "custom_loop"].map(|name| format!("--example={name}")));
         build.args(target.ends_with("release").then_some("--release"));
         assert!(build.status().unwrap().success(), "the examples do not build");

@@ -180,6 +180,7 @@ unsafe fn run_panel<T: Product>(
             resume: l > 0 || epilogue.adds,
             bias: bias.map_or(std::ptr::null(), |bias| bias[part.j..][..part.n].as_ptr()),
             relu: epilogue.relu && is_last,
+            is_far: false,
         };
         let mut rows = part.m;
         while rows > 0 {

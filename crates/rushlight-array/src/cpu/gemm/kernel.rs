@@ -31,6 +31,8 @@ pub(super) struct Tile<T> {
     pub(super) bias: *const T,
     /// Whether negative sums become zero at the end.
     pub(super) relu: bool,
+    /// Whether the operand `b` and the result are farther away than the first-level cache.
+    pub(super) is_far: bool,
 }
 
 /// # Safety
@@ -44,7 +46,7 @@ pub(super) struct Panel<T> {
     pub(super) column: isize,
     pub(super) k: usize,
     pub(super) columns: usize,
-    /// A multiple of the lanes; what lies behind the columns is filled with zeros.
+    /// What lies behind the columns is filled with zeros.
     pub(super) width: usize,
     pub(super) to: *mut T,
 }
@@ -89,12 +91,45 @@ pub(in crate::cpu) trait Product: Number {
     fn kernels() -> &'static Kernels<Self>;
 }
 
+/// The inner steps of a tile; if `FAR`, what is read is asked for ahead.
+#[inline(always)]
+unsafe fn chains<V: Vector, const M: usize, const N: usize, const FAR: bool>(
+    t: &Tile<V::Item>,
+    sums: &mut [[V; N]; M],
+) {
+    // SAFETY: as for `tile`.
+    unsafe {
+        let (mut a, mut b) = (t.a, t.b);
+        // One register for each row: LLVM would go from row to row by additions that wait for each other, which
+        // takes longer than the arithmetic of a narrow tile.
+        let rows: [isize; M] = std::array::from_fn(|i| opaque(i as isize * t.a_row));
+        for _ in 0..t.k {
+            let mut y = [V::splat(<V::Item>::default()); N];
+            for j in 0..N {
+                let from = b.wrapping_add(j * V::LANES);
+                if FAR {
+                    V::will_read(from.wrapping_offset(AHEAD * t.b_step));
+                }
+                y[j] = if V::MASKS && j == N - 1 { V::load_part(from, t.last) } else { V::load(from) };
+            }
+            for i in 0..M {
+                let x = V::splat(*a.wrapping_offset(rows[i]));
+                for j in 0..N {
+                    sums[i][j] = x.mul_add(y[j], sums[i][j]);
+                }
+            }
+            a = a.wrapping_offset(t.a_step);
+            b = b.wrapping_offset(t.b_step);
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn tile<V: Vector, const M: usize, const N: usize>(t: &Tile<V::Item>) {
     // SAFETY: all pointers stay inside what the caller lends: M rows of N registers, the last one cut to
     // `last` columns where it is not padded, and k steps of the operands.
     unsafe {
-        let (row, step) = (t.out_row, t.b_step);
+        let row = t.out_row;
         let zero = V::splat(<V::Item>::default());
         let mut sums = [[zero; N]; M];
         if t.resume {
@@ -106,24 +141,16 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(t: &Tile<V::Item>) {
                 }
             }
         }
-        let (mut a, mut b) = (t.a, t.b);
-        // One register for each row: LLVM would go from row to row by additions that wait for each other, which
-        // takes longer than the arithmetic of a narrow tile.
-        let rows: [isize; M] = std::array::from_fn(|i| opaque(i as isize * t.a_row));
-        for _ in 0..t.k {
-            let mut y = [zero; N];
-            for j in 0..N {
-                let from = b.wrapping_add(j * V::LANES);
-                y[j] = if V::MASKS && j == N - 1 { V::load_part(from, t.last) } else { V::load(from) };
-            }
+        // Not worth its code for smaller tiles: of a large product nearly all are whole.
+        if M * N == 24 && t.is_far {
             for i in 0..M {
-                let x = V::splat(*a.wrapping_offset(rows[i]));
                 for j in 0..N {
-                    sums[i][j] = x.mul_add(y[j], sums[i][j]);
+                    V::will_write(t.out.wrapping_add(i * row + j * V::LANES));
                 }
             }
-            a = a.wrapping_offset(t.a_step);
-            b = b.wrapping_offset(step);
+            chains::<V, M, N, true>(t, &mut sums);
+        } else {
+            chains::<V, M, N, false>(t, &mut sums);
         }
         if !t.bias.is_null() {
             for j in 0..N {
@@ -153,6 +180,9 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(t: &Tile<V::Item>) {
     }
 }
 
+/// So many steps before it is read, the right operand is asked for: a packed panel lies in the second-level cache.
+const AHEAD: isize = 8;
+
 /// The number itself, but LLVM cannot see where it comes from.
 #[inline(always)]
 fn opaque(x: isize) -> isize {
@@ -170,30 +200,44 @@ fn opaque(x: isize) -> isize {
 unsafe fn pack<V: Vector, const LANES: usize>(p: &Panel<V::Item>) {
     // SAFETY: reads k rows of `columns` elements and writes k rows of `width`, which the caller lends.
     unsafe {
+        if p.column == 1 {
+            return pack_rows::<V>(p);
+        }
         for start in (0..p.width).step_by(LANES) {
             let from = p.from.wrapping_offset(start as isize * p.column);
             let (to, columns) = (p.to.wrapping_add(start), p.columns.saturating_sub(start).min(LANES));
-            let part = Panel { from, to, columns, ..*p };
-            if p.column == 1 {
-                pack_rows::<V>(&part);
-            } else if p.step == 1 {
-                pack_columns::<V, LANES>(&part);
+            let (part, room) = (Panel { from, to, columns, ..*p }, (p.width - start).min(LANES));
+            if p.step == 1 {
+                pack_columns::<V, LANES>(&part, room);
             } else {
-                pack_elements::<V>(&part);
+                pack_elements(&part, room);
             }
         }
     }
 }
 
-/// One register's width of contiguous rows.
+/// The register, or as much of it as there is room for.
+#[inline(always)]
+unsafe fn store_up_to<V: Vector>(x: V, to: *mut V::Item, room: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { if room < V::LANES { x.store_part(to, room) } else { x.store(to) } };
+}
+
+/// Contiguous rows, each whole before the next: what lies behind each other is fetched together.
 #[inline(always)]
 unsafe fn pack_rows<V: Vector>(p: &Panel<V::Item>) {
+    let whole = p.columns / V::LANES * V::LANES;
     for l in 0..p.k {
-        let from = p.from.wrapping_offset(l as isize * p.step);
+        let (from, to) = (p.from.wrapping_offset(l as isize * p.step), p.to.wrapping_add(l * p.width));
         // SAFETY: as in `pack`.
         unsafe {
-            let row = if p.columns < V::LANES { V::load_part(from, p.columns) } else { V::load(from) };
-            row.store(p.to.wrapping_add(l * p.width));
+            for j in (0..whole).step_by(V::LANES) {
+                V::load(from.wrapping_add(j)).store(to.wrapping_add(j));
+            }
+            for j in (whole..p.width).step_by(V::LANES) {
+                let row = V::load_part(from.wrapping_add(j), p.columns.saturating_sub(j));
+                store_up_to(row, to.wrapping_add(j), p.width - j);
+            }
         }
     }
 }
@@ -203,7 +247,7 @@ unsafe fn pack_rows<V: Vector>(p: &Panel<V::Item>) {
 /// Zipping row i with row i + LANES / 2 of a square moves the top bit of each element's position, counted row-major,
 /// to the bottom. After as many rounds as a row number has bits, rows and columns have changed places.
 #[inline(always)]
-unsafe fn pack_columns<V: Vector, const LANES: usize>(p: &Panel<V::Item>) {
+unsafe fn pack_columns<V: Vector, const LANES: usize>(p: &Panel<V::Item>, room: usize) {
     for l in (0..p.k).step_by(LANES) {
         let steps = (p.k - l).min(LANES);
         // SAFETY: as in `pack`.
@@ -223,7 +267,7 @@ unsafe fn pack_columns<V: Vector, const LANES: usize>(p: &Panel<V::Item>) {
             }
             for i in 0..LANES {
                 if i < steps {
-                    square[i].store(p.to.wrapping_add((l + i) * p.width));
+                    store_up_to(square[i], p.to.wrapping_add((l + i) * p.width), room);
                 }
             }
         }
@@ -232,14 +276,13 @@ unsafe fn pack_columns<V: Vector, const LANES: usize>(p: &Panel<V::Item>) {
 
 /// One register's width of anything.
 #[inline(always)]
-unsafe fn pack_elements<V: Vector>(p: &Panel<V::Item>) {
+unsafe fn pack_elements<T: Number>(p: &Panel<T>, room: usize) {
     for l in 0..p.k {
-        for j in 0..V::LANES {
+        for j in 0..room {
             let from = p.from.wrapping_offset(l as isize * p.step + j as isize * p.column);
             // SAFETY: as in `pack`.
             unsafe {
-                *p.to.wrapping_add(l * p.width + j) =
-                    if j < p.columns { *from } else { <V::Item>::default() };
+                *p.to.wrapping_add(l * p.width + j) = if j < p.columns { *from } else { T::default() };
             }
         }
     }

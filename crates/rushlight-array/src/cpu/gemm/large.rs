@@ -13,8 +13,7 @@ use crate::cpu::threads::{SendPointer, for_each_chunk, num_threads};
 /// The most inner steps of one pass. A packed panel of three registers of AVX-512 then takes 72 KiB.
 const DEPTH: usize = 384;
 
-/// The most rows of the left operand that a thread packs at a time: 288 KiB of f32, in its second-level cache. A multiple
-/// of every level's strip.
+/// The most rows of the left operand that a thread packs at a time: 288 KiB of f32, in its second-level cache.
 const ROWS: usize = 192;
 
 /// The most columns of the right operand that are packed at a time; a multiple of every level's panel.
@@ -33,7 +32,7 @@ struct Block<'a, T: 'static> {
     panels: Panels,
     /// The block of the right operand, panel by panel.
     packed: SendPointer<T>,
-    /// Rows of the left operand that are packed side by side: whole registers and whole tiles.
+    /// Rows of the left operand that are packed side by side: those of a tile.
     strip: usize,
 }
 
@@ -51,7 +50,7 @@ pub(super) unsafe fn multiply<T: Product>(
     let kernels = T::kernels();
     let (m, k, n) = (a.rows, a.columns, b.columns);
     let (depth, columns) = (pieces(k, DEPTH), pieces(n, COLUMNS).next_multiple_of(kernels.panel()));
-    let strip = common_multiple(kernels.lanes, kernels.rows());
+    let strip = kernels.rows();
     let threads = num_threads();
     let blocks = m.div_ceil(ROWS).next_multiple_of(threads);
     let rows = m.div_ceil(blocks).next_multiple_of(strip);
@@ -115,7 +114,9 @@ impl<T: Product> Block<'_, T> {
                 let columns = strip.min(m - s);
                 let (step, column) = (self.a.column_stride, self.a.row_stride);
                 // SAFETY: `columns` rows of `steps` elements of a; the scratch block has room for whole strips.
-                unsafe { (self.kernels.pack)(&Panel { from, step, column, k: steps, columns, width: strip, to }) };
+                unsafe {
+                    (self.kernels.pack)(&Panel { from, step, column, k: steps, columns, width: strip, to })
+                };
             }
             for p in panels.clone() {
                 // SAFETY: the caller's promise.
@@ -128,7 +129,8 @@ impl<T: Product> Block<'_, T> {
     unsafe fn multiply_panel(&self, i: usize, m: usize, p: usize, rows: *const T) {
         let (from, width) = self.panel(p);
         let (start, n) = (self.panels.at(p).0 + self.j, self.panels.columns_of(p));
-        let (stride, lanes, is_last) = (self.b.columns, self.kernels.lanes, self.l + self.steps == self.a.columns);
+        let (stride, lanes, is_last) =
+            (self.b.columns, self.kernels.lanes, self.l + self.steps == self.a.columns);
         let bias = self.epilogue.bias.filter(|_| is_last);
         let mut tile = Tile {
             k: self.steps,
@@ -143,19 +145,13 @@ impl<T: Product> Block<'_, T> {
             resume: self.l > 0,
             bias: bias.map_or(std::ptr::null(), |bias| bias[start..][..n].as_ptr()),
             relu: self.epilogue.relu && is_last,
+            is_far: true,
         };
-        let most = self.kernels.rows();
-        for row in (0..m).step_by(most) {
-            let (s, r) = (row / self.strip * self.strip, row % self.strip);
-            tile.a = rows.wrapping_add(s * self.steps + r);
-            // SAFETY: rows of the packed strips, and of the result's panel, which are the caller's.
-            unsafe { self.kernels.tiles[most.min(m - row) - 1][width - 1](&tile) };
-            tile.out = tile.out.wrapping_add(most * stride);
+        for row in (0..m).step_by(self.strip) {
+            // SAFETY: rows of a packed strip, and of the result's panel, which are the caller's.
+            unsafe { self.kernels.tiles[self.strip.min(m - row) - 1][width - 1](&tile) };
+            tile.a = tile.a.wrapping_add(self.strip * self.steps);
+            tile.out = tile.out.wrapping_add(self.strip * stride);
         }
     }
-}
-
-/// The least number that both divide.
-fn common_multiple(a: usize, b: usize) -> usize {
-    (1..=b).map(|i| i * a).find(|all| all % b == 0).unwrap_or(a * b)
 }

@@ -157,7 +157,9 @@ fn every_level_gives_the_same_bits() {
 fn the_number_of_threads_changes_no_bit() {
     let _guard = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = num_threads();
-    for (m, k, n) in LARGER.into_iter().chain([(400, 300, 410), (64, 784, 128), (1000, 2, 100), (100, 900, 300)]) {
+    for (m, k, n) in
+        LARGER.into_iter().chain([(400, 300, 410), (64, 784, 128), (1000, 2, 100), (100, 900, 300)])
+    {
         for layouts in [0, 1, 6, 7] {
             let (a, b) = (matrix::<f32>(m, k, layouts / 6, 1), matrix::<f32>(k, n, layouts % 6, 2));
             set_num_threads(1);
