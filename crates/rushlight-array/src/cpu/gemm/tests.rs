@@ -203,7 +203,7 @@ fn large_products_have_the_bits_of_small_ones() {
             packing_changes_no_bit::<f64>();
         }
     });
-    at_every_level(|| packing_changes_no_bit::<i64>());
+    at_every_level(packing_changes_no_bit::<i64>);
 }
 
 #[test]
