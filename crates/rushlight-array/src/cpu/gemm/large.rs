@@ -10,10 +10,16 @@ use super::product::{Epilogue, Matrix};
 use crate::cpu::memory::HostBuffer;
 use crate::cpu::threads::{SendPointer, for_each_chunk, num_threads};
 
-/// The most inner steps of one pass. A packed panel of three registers of AVX-512 then takes 72 KiB.
-const DEPTH: usize = 384;
+/// The most inner steps of one pass. A packed panel of three registers of AVX-512 then takes 96 KiB.
+const DEPTH: usize = 512;
 
-/// The most rows of the left operand that a thread packs at a time: 288 KiB of f32, in its second-level cache.
+/// The least number of columns for which rows of the left operand are packed. Fewer do not pay for it.
+const REREAD: usize = 256;
+
+/// Elements between packed strips, so that their beginnings do not fall on each other in the cache.
+const GAP: usize = 16;
+
+/// The most rows of the left operand that a thread packs at a time: 384 KiB of f32, in its second-level cache.
 const ROWS: usize = 192;
 
 /// The most columns of the right operand that are packed at a time; a multiple of every level's panel.
@@ -34,6 +40,18 @@ struct Block<'a, T: 'static> {
     packed: SendPointer<T>,
     /// Rows of the left operand that are packed side by side: those of a tile.
     strip: usize,
+    /// Whether they are. They are read where they lie if there are few columns, and rows do not fall on each other in the
+    /// cache.
+    packs_rows: bool,
+}
+
+/// Rows of the left operand, packed or where they lie.
+struct Rows<T> {
+    from: *const T,
+    /// The strides from row to row, from step to step and from strip to strip.
+    row: isize,
+    step: isize,
+    strip: isize,
 }
 
 /// `out = a b`, and the epilogue.
@@ -51,6 +69,8 @@ pub(super) unsafe fn multiply<T: Product>(
     let (m, k, n) = (a.rows, a.columns, b.columns);
     let (depth, columns) = (pieces(k, DEPTH), pieces(n, COLUMNS).next_multiple_of(kernels.panel()));
     let strip = kernels.rows();
+    let packs_rows =
+        a.column_stride != 1 || n >= REREAD || a.row_stride.unsigned_abs() * size_of::<T>() % 4096 == 0;
     let threads = num_threads();
     let blocks = m.div_ceil(ROWS).next_multiple_of(threads);
     let rows = m.div_ceil(blocks).next_multiple_of(strip);
@@ -63,7 +83,8 @@ pub(super) unsafe fn multiply<T: Product>(
         let across = threads.div_ceil(blocks).min(panels.count);
         for l in (0..k).step_by(depth) {
             let steps = depth.min(k - l);
-            let block = Block { kernels, a, b, out, epilogue, j, l, steps, panels, packed, strip };
+            let block =
+                Block { kernels, a, b, out, epilogue, j, l, steps, panels, packed, strip, packs_rows };
             // SAFETY: every panel has its own place in the packed block; every task has its own rows and columns of the
             // result, and the block is whole before the first begins.
             unsafe {
@@ -107,26 +128,62 @@ impl<T: Product> Block<'_, T> {
     /// # Safety
     /// All panels are packed; the rows of their columns are the caller's alone.
     unsafe fn multiply_rows(&self, i: usize, m: usize, panels: std::ops::Range<usize>) {
+        let (step, row) = (self.a.column_stride, self.a.row_stride);
+        if !self.packs_rows {
+            let rows = Rows { from: self.a.pointer(i, self.l), row, step, strip: row * self.strip as isize };
+            // SAFETY: the caller's promise.
+            return panels.for_each(|p| unsafe { self.multiply_panel(i, m, p, &rows) });
+        }
         let (steps, strip) = (self.steps, self.strip);
-        with_scratch(m.next_multiple_of(strip) * steps, |rows: *mut T| {
-            for s in (0..m).step_by(strip) {
-                let (from, to) = (self.a.pointer(i + s, self.l), rows.wrapping_add(s * steps));
-                let columns = strip.min(m - s);
-                let (step, column) = (self.a.column_stride, self.a.row_stride);
-                // SAFETY: `columns` rows of `steps` elements of a; the scratch block has room for whole strips.
-                unsafe {
-                    (self.kernels.pack)(&Panel { from, step, column, k: steps, columns, width: strip, to })
-                };
+        let each = strip * steps + GAP;
+        with_scratch(m.div_ceil(strip) * each, |to: *mut T| {
+            // SAFETY: m rows of `steps` elements of a; the scratch block has room for all strips.
+            unsafe {
+                match (row, strip) {
+                    (1, 8) => self.pack_across::<8>(i, m, to, each),
+                    (1, 6) => self.pack_across::<6>(i, m, to, each),
+                    _ => {
+                        for (s, i) in (i..i + m).step_by(strip).enumerate() {
+                            let (from, to) = (self.a.pointer(i, self.l), to.wrapping_add(s * each));
+                            let columns = strip.min(m - s * strip);
+                            let panel =
+                                Panel { from, step, column: row, k: steps, columns, width: strip, to };
+                            (self.kernels.pack)(&panel);
+                        }
+                    }
+                }
             }
+            let rows = Rows { from: to, row: 1, step: strip as isize, strip: each as isize };
             for p in panels.clone() {
                 // SAFETY: the caller's promise.
-                unsafe { self.multiply_panel(i, m, p, rows) };
+                unsafe { self.multiply_panel(i, m, p, &rows) };
             }
         });
     }
 
-    /// The packed rows times one panel.
-    unsafe fn multiply_panel(&self, i: usize, m: usize, p: usize, rows: *const T) {
+    /// Packs `m` rows from `i` on whose elements of one step lie side by side: step by step, as they are fetched.
+    ///
+    /// # Safety
+    /// There is room for strips of `STRIP` rows, `each` elements apart.
+    unsafe fn pack_across<const STRIP: usize>(&self, i: usize, m: usize, to: *mut T, each: usize) {
+        for l in 0..self.steps {
+            let from = self.a.pointer(i, self.l + l);
+            for s in 0..m / STRIP {
+                let to = to.wrapping_add(s * each + l * STRIP);
+                // SAFETY: a step of a whole strip.
+                unsafe { to.copy_from_nonoverlapping(from.wrapping_add(s * STRIP), STRIP) };
+            }
+            let (s, rest) = (m / STRIP, m % STRIP);
+            if rest > 0 {
+                let to = to.wrapping_add(s * each + l * STRIP);
+                // SAFETY: a step of the last strip; what lies behind its rows is not read.
+                unsafe { to.copy_from_nonoverlapping(from.wrapping_add(s * STRIP), rest) };
+            }
+        }
+    }
+
+    /// The rows times one panel.
+    unsafe fn multiply_panel(&self, i: usize, m: usize, p: usize, rows: &Rows<T>) {
         let (from, width) = self.panel(p);
         let (start, n) = (self.panels.at(p).0 + self.j, self.panels.columns_of(p));
         let (stride, lanes, is_last) =
@@ -134,9 +191,9 @@ impl<T: Product> Block<'_, T> {
         let bias = self.epilogue.bias.filter(|_| is_last);
         let mut tile = Tile {
             k: self.steps,
-            a: rows,
-            a_row: 1,
-            a_step: self.strip as isize,
+            a: rows.from,
+            a_row: rows.row,
+            a_step: rows.step,
             b: from,
             b_step: (width * lanes) as isize,
             out: self.out.at(i * stride + start),
@@ -150,7 +207,7 @@ impl<T: Product> Block<'_, T> {
         for row in (0..m).step_by(self.strip) {
             // SAFETY: rows of a packed strip, and of the result's panel, which are the caller's.
             unsafe { self.kernels.tiles[self.strip.min(m - row) - 1][width - 1](&tile) };
-            tile.a = tile.a.wrapping_add(self.strip * self.steps);
+            tile.a = tile.a.wrapping_offset(rows.strip);
             tile.out = tile.out.wrapping_add(self.strip * stride);
         }
     }
