@@ -104,7 +104,7 @@ enum Way {
     Large,
 }
 
-/// Results with fewer columns than this, and more rows, are computed transposed. Every level has tiles of so many rows.
+/// Results with fewer columns than this, and more rows, are computed transposed.
 const FEW: usize = 6;
 
 /// Whether scalar products of `few` vectors with `many` others are faster than tiles, which need the others transposed.
