@@ -7,6 +7,7 @@ use rushlight_array::backend::OptimizerStep;
 use rushlight_array::profile::{Work, span_of};
 use rushlight_array::{Array, Result, fail};
 use rushlight_autograd::{GradModeGuard, Tensor};
+use std::fmt;
 use std::marker::PhantomData;
 
 /// The numbers that an optimiser keeps for each parameter beside arrays.
@@ -54,6 +55,62 @@ pub(crate) trait Rule {
     fn plan(options: &Options) -> impl FnMut(Turn<'_>);
 }
 
+/// A rule without its type: what all optimisers share is compiled once.
+trait AnyRule {
+    fn name(&self) -> &'static str;
+    fn arrays(&self) -> &'static [&'static str];
+    fn scalars(&self) -> &'static [(&'static str, f64)];
+    fn check(&self, options: &Options) -> Result<(), String>;
+    fn fits(&self, parameter: &Tensor) -> Result<(), String>;
+    fn complete(&self, options: &Options) -> Result<(), String>;
+    fn uses(&self, options: &Options, array: &str) -> bool;
+    fn start(&self, options: &Options, array: &str) -> f64;
+    fn begin(&self, options: &Options, scalars: &mut Scalars);
+    /// Hands the plan to `walk`, which calls it for each parameter of the group.
+    fn plan(&self, options: &Options, walk: &mut dyn FnMut(&mut dyn FnMut(Turn<'_>)));
+}
+
+struct Of<R>(PhantomData<fn() -> R>);
+
+impl<R: Rule> AnyRule for Of<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+    fn arrays(&self) -> &'static [&'static str] {
+        R::ARRAYS
+    }
+    fn scalars(&self) -> &'static [(&'static str, f64)] {
+        R::SCALARS
+    }
+    fn check(&self, options: &Options) -> Result<(), String> {
+        R::check(options)
+    }
+    fn fits(&self, parameter: &Tensor) -> Result<(), String> {
+        R::fits(parameter)
+    }
+    fn complete(&self, options: &Options) -> Result<(), String> {
+        R::complete(options)
+    }
+    fn uses(&self, options: &Options, array: &str) -> bool {
+        R::uses(options, array)
+    }
+    fn start(&self, options: &Options, array: &str) -> f64 {
+        R::start(options, array)
+    }
+    fn begin(&self, options: &Options, scalars: &mut Scalars) {
+        R::begin(options, scalars);
+    }
+    fn plan(&self, options: &Options, walk: &mut dyn FnMut(&mut dyn FnMut(Turn<'_>))) {
+        walk(&mut R::plan(options));
+    }
+}
+
+impl fmt::Debug for dyn AnyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A parameter whose turn it is.
 pub(crate) struct Turn<'a> {
     parameter: &'a Tensor,
@@ -87,22 +144,24 @@ struct Slot {
 
 /// The groups of an optimiser and the states of their parameters, in order.
 #[derive(Debug)]
-pub(crate) struct Base<R> {
+pub(crate) struct Base {
     pub(crate) groups: ParamGroups,
     slots: Vec<Slot>,
-    rule: PhantomData<fn() -> R>,
+    rule: &'static dyn AnyRule,
 }
 
-impl<R: Rule> Base<R> {
+impl Base {
     #[track_caller]
-    pub(crate) fn new(groups: impl IntoGroups, lr: f64) -> Self {
-        let mut defaults = Options::new([("lr", lr.into())]);
-        R::defaults().iter().for_each(|(name, value)| defaults.set(name, value.clone()));
-        let base = Base {
-            groups: ParamGroups::new(R::NAME, groups, defaults),
-            slots: Vec::new(),
-            rule: PhantomData,
-        };
+    pub(crate) fn new<R: Rule + 'static>(groups: impl IntoGroups, lr: f64) -> Self {
+        Self::of(&Of::<R>(PhantomData), groups.into_groups(), R::defaults(), lr)
+    }
+
+    #[track_caller]
+    fn of(rule: &'static dyn AnyRule, groups: Vec<Group>, options: Options, lr: f64) -> Self {
+        let mut defaults = Options::default();
+        defaults.set("lr", lr);
+        options.iter().for_each(|(name, value)| defaults.set(name, value.clone()));
+        let base = Base { groups: ParamGroups::new(rule.name(), groups, defaults), slots: Vec::new(), rule };
         base.check();
         base
     }
@@ -110,9 +169,9 @@ impl<R: Rule> Base<R> {
     #[track_caller]
     fn check(&self) {
         for group in self.groups.lock().iter() {
-            let fits = group.parameters.iter().try_for_each(R::fits);
-            if let Err(why) = R::check(&group.options).and(fits) {
-                fail!("{}: {why}", R::NAME);
+            let fits = group.parameters.iter().try_for_each(|parameter| self.rule.fits(parameter));
+            if let Err(why) = self.rule.check(&group.options).and(fits) {
+                fail!("{}: {why}", self.rule.name());
             }
         }
     }
@@ -131,30 +190,33 @@ impl<R: Rule> Base<R> {
 
     #[track_caller]
     pub(crate) fn step(&mut self) {
-        let _span = span_of(R::NAME, "step", Work::default);
+        let rule = self.rule;
+        let _span = span_of(rule.name(), "step", Work::default);
         let _mode = GradModeGuard::no_grad();
         let groups = self.groups.lock();
         self.slots.resize_with(groups.iter().map(|group| group.parameters.len()).sum(), Slot::default);
         let mut slots = self.slots.iter_mut();
         for group in groups.iter() {
-            if let Err(why) = R::complete(&group.options) {
-                fail!("{}: {why}", R::NAME);
+            let options = &group.options;
+            if let Err(why) = rule.complete(options) {
+                fail!("{}: {why}", rule.name());
             }
-            let mut plan = R::plan(&group.options);
-            for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
-                let Some(grad) = parameter.grad() else { continue };
-                let grad = grad.array();
-                let first = slot.prepare::<R>(&group.options, &grad);
-                let scalars = slot.scalars.as_mut().expect("it was just prepared");
-                let mut arrays = slot.arrays.each_mut().map(Option::as_mut);
-                for (array, name) in arrays.iter_mut().zip(R::ARRAYS) {
-                    // One that is not wanted now, as the velocity while the momentum is 0, stays as it is.
-                    if !R::uses(&group.options, name) {
-                        *array = None;
+            rule.plan(options, &mut |plan| {
+                for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
+                    let Some(grad) = parameter.grad() else { continue };
+                    let grad = grad.array();
+                    let first = slot.prepare(rule, options, &grad);
+                    let scalars = slot.scalars.as_mut().expect("it was just prepared");
+                    let mut arrays = slot.arrays.each_mut().map(Option::as_mut);
+                    for (array, name) in arrays.iter_mut().zip(rule.arrays()) {
+                        // One that is not wanted now, as the velocity while the momentum is 0, stays as it is.
+                        if !rule.uses(options, name) {
+                            *array = None;
+                        }
                     }
+                    plan(Turn { parameter, grad: &grad, scalars, arrays, first });
                 }
-                plan(Turn { parameter, grad: &grad, scalars, arrays, first });
-            }
+            });
         }
     }
 
@@ -163,12 +225,12 @@ impl<R: Rule> Base<R> {
         for (index, slot) in self.slots.iter().enumerate() {
             if let Some(scalars) = slot.scalars {
                 let mut state = ParamState::default();
-                for (array, name) in slot.arrays.iter().zip(R::ARRAYS) {
+                for (array, name) in slot.arrays.iter().zip(self.rule.arrays()) {
                     if let Some(array) = array {
                         state.tensors.insert((*name).to_string(), Tensor::from(array.clone()));
                     }
                 }
-                for (value, (name, _)) in scalars.iter().zip(R::SCALARS) {
+                for (value, (name, _)) in scalars.iter().zip(self.rule.scalars()) {
                     state.scalars.insert((*name).to_string(), *value);
                 }
                 dict.state.insert(index, state);
@@ -186,17 +248,17 @@ impl<R: Rule> Base<R> {
                 let index = slots.len();
                 let state = dict.state.get(&index);
                 slots.push(state.map_or_else(Slot::default, |state| {
-                    Slot::load::<R>(options, parameter, &mut state.found(index, &mut wrong))
+                    Slot::load(self.rule, options, parameter, &mut state.found(index, &mut wrong))
                 }));
             }
         }
         dict.check_indices(slots.len(), &mut wrong);
         for options in &options {
-            if let Err(why) = R::check(options) {
+            if let Err(why) = self.rule.check(options) {
                 wrong.add(why);
             }
         }
-        wrong.finish(R::NAME)?;
+        wrong.finish(self.rule.name())?;
         self.groups.restore(&options);
         self.slots = slots;
         Ok(())
@@ -205,20 +267,20 @@ impl<R: Rule> Base<R> {
 
 impl Slot {
     /// Makes what is missing, and brings the rest to the dtype and device that the parameter may have been moved to.
-    fn prepare<R: Rule>(&mut self, options: &Options, grad: &Array) -> bool {
+    fn prepare(&mut self, rule: &dyn AnyRule, options: &Options, grad: &Array) -> bool {
         if self.scalars.is_none() {
             let mut scalars = [0.0; 3];
-            scalars.iter_mut().zip(R::SCALARS).for_each(|(scalar, (_, start))| *scalar = *start);
-            R::begin(options, &mut scalars);
+            scalars.iter_mut().zip(rule.scalars()).for_each(|(scalar, (_, start))| *scalar = *start);
+            rule.begin(options, &mut scalars);
             self.scalars = Some(scalars);
         }
         let (dtype, mut first) = (grad.dtype().compute(), false);
-        for (place, name) in self.arrays.iter_mut().zip(R::ARRAYS) {
+        for (place, name) in self.arrays.iter_mut().zip(rule.arrays()) {
             match place {
                 Some(array) if array.dtype() == dtype && array.device() == grad.device() => {}
                 Some(array) => *array = array.cast(dtype).to_device(grad.device()),
-                None if R::uses(options, name) => {
-                    let start = R::start(options, name);
+                None if rule.uses(options, name) => {
+                    let start = rule.start(options, name);
                     *place = Some(Array::full(grad.shape(), start, dtype, grad.device()));
                     first = true;
                 }
@@ -228,17 +290,17 @@ impl Slot {
         first
     }
 
-    fn load<R: Rule>(options: &Options, parameter: &Tensor, found: &mut Found<'_>) -> Slot {
+    fn load(rule: &dyn AnyRule, options: &Options, parameter: &Tensor, found: &mut Found<'_>) -> Slot {
         let mut slot = Slot::default();
         let mut scalars = [0.0; 3];
-        for (scalar, (name, _)) in scalars.iter_mut().zip(R::SCALARS) {
+        for (scalar, (name, _)) in scalars.iter_mut().zip(rule.scalars()) {
             *scalar = found.scalar(name);
         }
-        for (place, name) in slot.arrays.iter_mut().zip(R::ARRAYS) {
-            *place = found.array(name, parameter, R::uses(options, name));
+        for (place, name) in slot.arrays.iter_mut().zip(rule.arrays()) {
+            *place = found.array(name, parameter, rule.uses(options, name));
         }
         found.nothing_else(|name| {
-            R::ARRAYS.contains(&name) || R::SCALARS.iter().any(|(known, _)| *known == name)
+            rule.arrays().contains(&name) || rule.scalars().iter().any(|(known, _)| *known == name)
         });
         slot.scalars = Some(scalars);
         slot
@@ -258,7 +320,7 @@ macro_rules! optimizer {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
-            base: $crate::base::Base<$name>,
+            base: $crate::base::Base,
         }
 
         impl $name {
@@ -269,7 +331,7 @@ macro_rules! optimizer {
             /// of this optimiser or is out of its range.
             #[track_caller]
             pub fn new(parameters: impl $crate::IntoGroups, lr: f64) -> Self {
-                $name { base: $crate::base::Base::new(parameters, lr) }
+                $name { base: $crate::base::Base::new::<$name>(parameters, lr) }
             }
 
             $(
