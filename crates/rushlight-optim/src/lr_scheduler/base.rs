@@ -4,6 +4,7 @@ use crate::groups::ParamGroups;
 use crate::options::{Options, Value};
 use crate::state::Mismatches;
 use rushlight_array::{Result, fail};
+use std::fmt;
 
 /// The moment for which a rate is wanted.
 #[derive(Clone, Copy)]
@@ -25,9 +26,9 @@ pub(crate) struct Place<'a> {
 }
 
 /// How a schedule computes rates.
-pub(crate) trait Formula {
+pub(crate) trait Formula: fmt::Debug + Send {
     /// PyTorch's name.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     /// Checks the options and sets up what the groups need; `resumes` if the schedule does not begin at its start.
     fn prepare(
@@ -58,8 +59,8 @@ pub(crate) trait Formula {
 
 /// A schedule of one formula.
 #[derive(Debug)]
-pub(crate) struct Base<F> {
-    formula: F,
+pub(crate) struct Base {
+    formula: Box<dyn Formula>,
     pub(crate) options: Options,
     pub(crate) groups: ParamGroups,
     base_lrs: Vec<f64>,
@@ -70,9 +71,14 @@ pub(crate) struct Base<F> {
     made: (Vec<Options>, Vec<Options>),
 }
 
-impl<F: Formula> Base<F> {
+impl Base {
     #[track_caller]
-    pub(crate) fn new(groups: &ParamGroups, formula: F, options: Options) -> Self {
+    pub(crate) fn new(groups: &ParamGroups, formula: impl Formula + 'static, options: Options) -> Self {
+        Self::of(groups, Box::new(formula), options)
+    }
+
+    #[track_caller]
+    fn of(groups: &ParamGroups, formula: Box<dyn Formula>, options: Options) -> Self {
         let mut base = Base {
             formula,
             options,
@@ -90,7 +96,7 @@ impl<F: Formula> Base<F> {
     /// Makes the schedule, as PyTorch's constructor.
     #[track_caller]
     fn start(&mut self, last_epoch: i64) {
-        let (name, resumes) = (F::NAME, last_epoch != -1);
+        let (name, resumes) = (self.formula.name(), last_epoch != -1);
         self.last_epoch = last_epoch;
         if let Err(why) = self.formula.prepare(&mut self.options, &self.groups, resumes) {
             fail!("{name}: {why}");
@@ -118,7 +124,7 @@ impl<F: Formula> Base<F> {
         if self.groups.snapshot() != self.made.1 {
             fail!(
                 "{}: an option is set after the rates have changed; set it where the schedule is made",
-                F::NAME
+                self.formula.name()
             );
         }
         self.groups.restore(&self.made.0);
@@ -133,8 +139,8 @@ impl<F: Formula> Base<F> {
     }
 
     #[track_caller]
-    pub(crate) fn change(mut self, change: impl FnOnce(&mut F)) -> Self {
-        change(&mut self.formula);
+    pub(crate) fn change(mut self, formula: impl Formula + 'static) -> Self {
+        self.formula = Box::new(formula);
         self.again(self.last_epoch - 1);
         self
     }
@@ -163,7 +169,7 @@ impl<F: Formula> Base<F> {
     #[track_caller]
     pub(crate) fn restart(&mut self) {
         self.last_epoch = 0;
-        self.apply(false, F::closed);
+        self.apply(false, |formula, options, now, place| formula.closed(options, now, place));
     }
 
     #[track_caller]
@@ -171,22 +177,25 @@ impl<F: Formula> Base<F> {
         self.step_count += 1;
         self.last_epoch += 1;
         self.formula.advance(&mut self.options, self.last_epoch);
-        self.apply(initial, F::lr);
+        self.apply(initial, |formula, options, now, place| formula.lr(options, now, place));
     }
 
     #[track_caller]
-    fn apply(&mut self, initial: bool, formula: fn(&F, &Options, Now, &mut Place<'_>) -> f64) {
+    fn apply(&mut self, initial: bool, formula: fn(&dyn Formula, &Options, Now, &mut Place<'_>) -> f64) {
         let now = Now { epoch: self.last_epoch, initial, steps: self.step_count };
         let mut groups = self.groups.lock();
         if groups.len() != self.base_lrs.len() {
             let (now, then) = (groups.len(), self.base_lrs.len());
-            fail!("{}: the optimiser has {now} groups; it had {then} when the schedule was made", F::NAME);
+            fail!(
+                "{}: the optimiser has {now} groups; it had {then} when the schedule was made",
+                self.formula.name()
+            );
         }
         self.last_lr.clear();
         for (index, (group, base)) in groups.iter_mut().zip(&self.base_lrs).enumerate() {
             let lr = group.options.float("lr");
             let mut place = Place { index, lr, base: *base, group: &mut group.options };
-            let lr = formula(&self.formula, &self.options, now, &mut place);
+            let lr = formula(&*self.formula, &self.options, now, &mut place);
             group.options.set("lr", lr);
             self.last_lr.push(lr);
         }
@@ -206,7 +215,7 @@ impl<F: Formula> Base<F> {
     }
 
     pub(crate) fn load_state_dict(&mut self, state: &Options) -> Result<()> {
-        let merged = merge(F::NAME, &self.state_dict(), state)?;
+        let merged = merge(self.formula.name(), &self.state_dict(), state)?;
         for (name, value) in self.options.clone().iter() {
             self.options.set(name, merged.get(name).unwrap_or(value).clone());
         }
@@ -316,7 +325,7 @@ macro_rules! schedule {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
-            base: $crate::lr_scheduler::base::Base<$formula>,
+            base: $crate::lr_scheduler::base::Base,
         }
 
         #[allow(non_snake_case, reason = "PyTorch's names, as `T_max`")]

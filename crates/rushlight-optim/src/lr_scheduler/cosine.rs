@@ -30,7 +30,9 @@ schedule! {
 }
 
 impl Formula for Cosine {
-    const NAME: &'static str = "CosineAnnealingLR";
+    fn name(&self) -> &'static str {
+        "CosineAnnealingLR"
+    }
 
     fn prepare(&self, options: &mut Options, _groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         match options.int("T_max") {
@@ -87,7 +89,9 @@ schedule! {
 }
 
 impl Formula for Restarts {
-    const NAME: &'static str = "CosineAnnealingWarmRestarts";
+    fn name(&self) -> &'static str {
+        "CosineAnnealingWarmRestarts"
+    }
 
     fn prepare(&self, options: &mut Options, _groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         for name in ["T_0", "T_mult"] {

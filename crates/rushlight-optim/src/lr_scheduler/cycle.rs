@@ -89,7 +89,7 @@ impl CyclicLR {
     /// If the schedule is in use already.
     #[track_caller]
     pub fn scale_fn(self, scale: impl Fn(f64) -> f64 + Send + 'static, mode: ScaleMode) -> Self {
-        CyclicLR { base: self.base.change(|cycle| cycle.0 = Some((Box::new(scale), mode))) }
+        CyclicLR { base: self.base.change(Cycle(Some((Box::new(scale), mode)))) }
     }
 }
 
@@ -109,7 +109,9 @@ impl Cycle {
 }
 
 impl Formula for Cycle {
-    const NAME: &'static str = "CyclicLR";
+    fn name(&self) -> &'static str {
+        "CyclicLR"
+    }
 
     fn prepare(&self, options: &mut Options, groups: &ParamGroups, resumes: bool) -> Result<(), String> {
         for name in ["base_lr", "max_lr", "base_momentum", "max_momentum"] {

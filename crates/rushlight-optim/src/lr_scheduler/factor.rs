@@ -39,7 +39,9 @@ fn positive(options: &Options, name: &str) -> Result<(), String> {
 }
 
 impl Formula for Step {
-    const NAME: &'static str = "StepLR";
+    fn name(&self) -> &'static str {
+        "StepLR"
+    }
 
     fn prepare(&self, options: &mut Options, _groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         positive(options, "step_size")
@@ -80,7 +82,9 @@ schedule! {
 }
 
 impl Formula for MultiStep {
-    const NAME: &'static str = "MultiStepLR";
+    fn name(&self) -> &'static str {
+        "MultiStepLR"
+    }
 
     fn lr(&self, options: &Options, now: Now, place: &mut Place<'_>) -> f64 {
         let count = options.floats("milestones").iter().filter(|&&at| at == now.epoch as f64).count();
@@ -115,7 +119,9 @@ fn share(options: &Options, name: &str, least: f64) -> Result<(), String> {
 }
 
 impl Formula for Constant {
-    const NAME: &'static str = "ConstantLR";
+    fn name(&self) -> &'static str {
+        "ConstantLR"
+    }
 
     fn prepare(&self, options: &mut Options, _groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         share(options, "factor", 0.0)
@@ -164,7 +170,9 @@ schedule! {
 }
 
 impl Formula for Linear {
-    const NAME: &'static str = "LinearLR";
+    fn name(&self) -> &'static str {
+        "LinearLR"
+    }
 
     fn prepare(&self, options: &mut Options, _groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         share(options, "start_factor", f64::MIN_POSITIVE)?;
@@ -201,7 +209,9 @@ schedule! {
 }
 
 impl Formula for Exponential {
-    const NAME: &'static str = "ExponentialLR";
+    fn name(&self) -> &'static str {
+        "ExponentialLR"
+    }
 
     fn lr(&self, options: &Options, now: Now, place: &mut Place<'_>) -> f64 {
         if now.initial { place.lr } else { place.lr * options.float("gamma") }
@@ -227,7 +237,9 @@ schedule! {
 }
 
 impl Formula for Polynomial {
-    const NAME: &'static str = "PolynomialLR";
+    fn name(&self) -> &'static str {
+        "PolynomialLR"
+    }
 
     fn lr(&self, options: &Options, now: Now, place: &mut Place<'_>) -> f64 {
         let (total, power) = (options.int("total_iters"), options.float("power"));

@@ -41,7 +41,7 @@ macro_rules! lambda {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
-            base: Base<$formula>,
+            base: Base,
         }
 
         impl $name {
@@ -102,7 +102,9 @@ lambda! {
 }
 
 impl Formula for OfEpoch {
-    const NAME: &'static str = "LambdaLR";
+    fn name(&self) -> &'static str {
+        "LambdaLR"
+    }
 
     fn prepare(&self, _options: &mut Options, groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         self.0.check(groups)
@@ -114,7 +116,9 @@ impl Formula for OfEpoch {
 }
 
 impl Formula for Multiplicative {
-    const NAME: &'static str = "MultiplicativeLR";
+    fn name(&self) -> &'static str {
+        "MultiplicativeLR"
+    }
 
     fn prepare(&self, _options: &mut Options, groups: &ParamGroups, _resumes: bool) -> Result<(), String> {
         self.0.check(groups)

@@ -80,7 +80,9 @@ fn phases(options: &Options) -> Vec<Phase> {
 }
 
 impl Formula for OneCycle {
-    const NAME: &'static str = "OneCycleLR";
+    fn name(&self) -> &'static str {
+        "OneCycleLR"
+    }
 
     fn prepare(&self, options: &mut Options, groups: &ParamGroups, resumes: bool) -> Result<(), String> {
         for name in ["max_lr", "base_momentum", "max_momentum"] {

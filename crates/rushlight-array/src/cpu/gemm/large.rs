@@ -69,8 +69,9 @@ pub(super) unsafe fn multiply<T: Product>(
     let (m, k, n) = (a.rows, a.columns, b.columns);
     let (depth, columns) = (pieces(k, DEPTH), pieces(n, COLUMNS).next_multiple_of(kernels.panel()));
     let strip = kernels.rows();
-    let packs_rows =
-        a.column_stride != 1 || n >= REREAD || a.row_stride.unsigned_abs() * size_of::<T>() % 4096 == 0;
+    let packs_rows = a.column_stride != 1
+        || n >= REREAD
+        || (a.row_stride.unsigned_abs() * size_of::<T>()).is_multiple_of(4096);
     let threads = num_threads();
     let blocks = m.div_ceil(ROWS).next_multiple_of(threads);
     let rows = m.div_ceil(blocks).next_multiple_of(strip);
