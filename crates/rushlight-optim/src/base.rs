@@ -67,8 +67,10 @@ trait AnyRule {
     fn start(&self, options: &Options, array: &str) -> f64;
     fn begin(&self, options: &Options, scalars: &mut Scalars);
     /// Hands the plan to `walk`, which calls it for each parameter of the group.
-    fn plan(&self, options: &Options, walk: &mut dyn FnMut(&mut dyn FnMut(Turn<'_>)));
+    fn plan(&self, options: &Options, walk: &mut dyn FnMut(Plan<'_>));
 }
+
+type Plan<'a> = &'a mut dyn FnMut(Turn<'_>);
 
 struct Of<R>(PhantomData<fn() -> R>);
 
@@ -100,7 +102,7 @@ impl<R: Rule> AnyRule for Of<R> {
     fn begin(&self, options: &Options, scalars: &mut Scalars) {
         R::begin(options, scalars);
     }
-    fn plan(&self, options: &Options, walk: &mut dyn FnMut(&mut dyn FnMut(Turn<'_>))) {
+    fn plan(&self, options: &Options, walk: &mut dyn FnMut(Plan<'_>)) {
         walk(&mut R::plan(options));
     }
 }
@@ -153,11 +155,11 @@ pub(crate) struct Base {
 impl Base {
     #[track_caller]
     pub(crate) fn new<R: Rule + 'static>(groups: impl IntoGroups, lr: f64) -> Self {
-        Self::of(&Of::<R>(PhantomData), groups.into_groups(), R::defaults(), lr)
+        Self::of(&Of::<R>(PhantomData), groups.into_groups(), &R::defaults(), lr)
     }
 
     #[track_caller]
-    fn of(rule: &'static dyn AnyRule, groups: Vec<Group>, options: Options, lr: f64) -> Self {
+    fn of(rule: &'static dyn AnyRule, groups: Vec<Group>, options: &Options, lr: f64) -> Self {
         let mut defaults = Options::default();
         defaults.set("lr", lr);
         options.iter().for_each(|(name, value)| defaults.set(name, value.clone()));
