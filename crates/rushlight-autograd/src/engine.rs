@@ -6,7 +6,7 @@ use crate::anomaly;
 use crate::hooks;
 use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
-use crate::op::{Flow, Gradients, Saved};
+use crate::op::{Flow, Gradients, Part, Saved};
 use crate::ops::Region;
 use crate::tensor::Tensor;
 use rushlight_array::profile::{Work, span, span_of};
@@ -217,46 +217,71 @@ impl Run<'_> {
 /// The gradients of one edge, added up in the order in which they came.
 enum Sum {
     Whole(Tensor),
-    /// Zeros, and these places filled.
-    Parts(Array, Vec<Region>),
+    /// Parts that have no place in common.
+    Parts(Vec<Part>),
 }
 
 impl Sum {
-    #[track_caller]
     fn of(grad: Flow) -> Self {
         match grad {
             Flow::Whole(grad) => Sum::Whole(grad),
-            Flow::Part(part) => {
-                let zeros = Array::full(&part.shape, 0.0, part.grad.dtype(), part.grad.device());
-                Sum::Parts(zeros, Vec::new()).and(Flow::Part(part))
-            }
+            Flow::Part(part) => Sum::Parts(vec![*part]),
         }
     }
 
     #[track_caller]
     fn and(self, grad: Flow) -> Self {
         match (self, grad) {
-            // Not `+=`, which would change a leaf that the caller gave as an output's gradient.
-            (Sum::Whole(sum), Flow::Whole(grad)) => Sum::Whole(sum + grad),
-            (Sum::Parts(sum, mut filled), Flow::Part(part))
-                if filled.iter().all(|other| other.is_apart(&part.region)) =>
+            (Sum::Parts(mut parts), Flow::Part(part))
+                if parts.iter().all(|other| other.region.is_apart(&part.region)) =>
             {
-                let layout = part.region.of("slice_backward", sum.layout());
-                let sum = sum.place(&layout, &part.grad);
-                filled.push(part.region);
-                Sum::Parts(sum, filled)
+                parts.push(*part);
+                Sum::Parts(parts)
             }
-            (sum, Flow::Whole(grad)) => Sum::Whole(sum.whole() + grad),
-            (sum, Flow::Part(part)) => Sum::Whole(sum.whole() + Sum::of(Flow::Part(part)).whole()),
+            // Not `+=`, which would change a leaf that the caller gave as an output's gradient.
+            (sum, grad) => Sum::Whole(sum.whole() + Sum::of(grad).whole()),
         }
     }
 
+    #[track_caller]
     fn whole(self) -> Tensor {
         match self {
             Sum::Whole(sum) => sum,
-            Sum::Parts(sum, _) => sum.into(),
+            Sum::Parts(parts) => joined(&parts).unwrap_or_else(|| placed(&parts)).into(),
         }
     }
+}
+
+/// Parts that are all of the whole, cut along one axis.
+fn joined(parts: &[Part]) -> Option<Array> {
+    let (axis, ..) = parts[0].region.run()?;
+    let mut runs = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (_, start, len) = part.region.run().filter(|&(other, ..)| other == axis)?;
+        runs.push((start, len, part));
+    }
+    let size = parts[0].shape[axis];
+    if size == 0 || runs.iter().map(|(_, len, _)| len).sum::<usize>() != size {
+        return None;
+    }
+    runs.sort_by_key(|&(start, ..)| start);
+    let whole = |part: &Part| match part.region {
+        Region::Select { axis, .. } => part.grad.unsqueeze(axis as isize),
+        _ => part.grad.clone(),
+    };
+    let arrays: Vec<Array> = runs.into_iter().map(|(.., part)| whole(part)).collect();
+    Some(Array::cat(&arrays.iter().collect::<Vec<_>>(), axis as isize))
+}
+
+/// Parts in the midst of zeros.
+#[track_caller]
+fn placed(parts: &[Part]) -> Array {
+    let first = &parts[0];
+    let zeros = Array::full(&first.shape, 0.0, first.grad.dtype(), first.grad.device());
+    parts.iter().fold(zeros, |sum, part| {
+        let region = part.region.of("slice_backward", sum.layout());
+        sum.place(&region, &part.grad)
+    })
 }
 
 /// Sums a gradient over the axes along which its input was broadcast, and checks what is left.

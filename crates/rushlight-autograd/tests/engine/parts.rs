@@ -6,7 +6,7 @@ use rushlight_autograd::{GradOptions, Tensor, grad_with, tensor_as};
 #[test]
 fn slices_meet_in_one_gradient() {
     type Call = fn(&Tensor) -> Tensor;
-    let calls: [(&str, Call); 8] = [
+    let calls: [(&str, Call); 9] = [
         ("chunks", |x| {
             let [a, b, c] = x.chunk(3, 1).try_into().expect("three of six");
             (&a * &b * 2.0 + &c * &c).sum()
@@ -16,6 +16,10 @@ fn slices_meet_in_one_gradient() {
         ("the same twice", |x| (x.narrow(0, 1, 1) * x.narrow(0, 1, 1)).sum()),
         ("steps", |x| (x.step(1, 0, 3, 2) * x.step(1, 1, 3, 2)).sum()),
         ("rows and columns", |x| (x.select(0, 1) * x.select(0, 0)).sum() + x.select(1, 2).exp().sum()),
+        ("all of it, in another order", |x| {
+            let (end, one, begin) = (x.narrow(1, 3, 3), x.select(1, 2), x.narrow(1, 0, 2));
+            (end.exp().sum() + one.sin().sum()) * begin.narrow(1, 1, 1).sum() + begin.exp().sum()
+        }),
         ("the whole first", |x| (x * x).sum() + x.chunk(2, 1)[0].exp().sum() + x.chunk(2, 1)[1].sin().sum()),
         ("the whole last", |x| {
             let parts = x.chunk(2, 1);

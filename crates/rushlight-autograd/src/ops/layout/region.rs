@@ -39,6 +39,15 @@ impl Region {
         }
     }
 
+    /// The axis, the first place along it and their number, if it is a run of neighbours along one axis.
+    pub(crate) fn run(&self) -> Option<(usize, usize, usize)> {
+        match *self {
+            Region::Slice { axis, start, len, step: 1 } => Some((axis, start, len)),
+            Region::Select { axis, index } => Some((axis, index, 1)),
+            _ => None,
+        }
+    }
+
     /// Whether two regions of one tensor surely have no place in common.
     pub(crate) fn is_apart(&self, other: &Region) -> bool {
         // The axis, and the places along it from the first to behind the last.
