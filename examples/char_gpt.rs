@@ -12,12 +12,12 @@ use rushlight::optim::AdamW;
 use rushlight::prelude::*;
 use rushlight::{Error, Result, randint};
 
-const HELP: &str = "Trains a small GPT on a text file, letter by letter, and lets it write.
+const HELP: &str = "Trains a small GPT on a text file, letter by letter, and lets it write. An epoch is here a step of
+12 pieces of 64 letters each (default 500).
 
 Usage: cargo run --release --example char_gpt [-- OPTIONS]
 
   --text FILE       the text (default: the licence of rushlight)
-  --epochs N        steps of 12 pieces of 64 letters each (default 500)
   --write N         letters to write at the end (default 400)
   --lr X            learning rate (default 0.001)";
 

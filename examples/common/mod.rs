@@ -22,7 +22,7 @@ pub(crate) const COMMON: &str =
     "  --data DIR        the folder with the files (else RUSHLIGHT_DATA, the cache, the network)
   --device NAME     where to compute (default cpu)
   --seed N          seed of all random numbers
-  --epochs N        passes through the training data
+  --epochs N        how long to train: passes through the data, or what is said above
   --threads N       threads to compute with; they change no number
   --quick           a short run";
 
