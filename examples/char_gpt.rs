@@ -12,7 +12,8 @@ use rushlight::optim::AdamW;
 use rushlight::prelude::*;
 use rushlight::{Error, Result, randint};
 
-const HELP: &str = "Trains a small GPT on a text file, letter by letter, and lets it write. An epoch is here a step of
+const HELP: &str =
+    "Trains a small GPT on a text file, letter by letter, and lets it write. An epoch is here a step of
 12 pieces of 64 letters each (default 500).
 
 Usage: cargo run --release --example char_gpt [-- OPTIONS]
