@@ -29,8 +29,8 @@ macro_rules! folds {
     ($t:ty, sum $zero:expr, $add:expr, prod $one:expr, $mul:expr, max $low:expr, $max:expr, min $high:expr, $min:expr) => {
         folds!(@ $t, SumFold, Usual, false, $zero, $add);
         folds!(@ $t, ProdFold, Rare, false, $one, $mul);
-        folds!(@ $t, MaxFold, Rare, true, $low, $max);
-        folds!(@ $t, MinFold, Rare, true, $high, $min);
+        folds!(@ $t, MaxFold, Usual, true, $low, $max);
+        folds!(@ $t, MinFold, Usual, true, $high, $min);
     };
     (@ $t:ty, $name:ident, $level:ty, $extreme:expr, $start:expr, $fold:expr) => {
         impl Fold<$t> for $name {

@@ -227,7 +227,6 @@ impl<'a, T: Element> Feed<'a, T> {
     }
 
     /// The elements of a block.
-    #[inline(never)]
     fn take(&mut self, block: Block) -> &[T] {
         let count = block.rows * block.columns;
         if self.is_one {
