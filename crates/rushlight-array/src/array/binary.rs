@@ -109,11 +109,8 @@ macro_rules! in_place {
         /// # Panics
         /// As the method of that name.
         #[track_caller]
-        pub fn $name(self, other: &Array) -> Array {
-            match self.in_place(stringify!($plain), binary::$assign(), other) {
-                Ok(changed) => changed,
-                Err(own) => own.$plain(other),
-            }
+        pub fn $name(mut self, other: &Array) -> Array {
+            if self.in_place(stringify!($plain), binary::$assign(), other) { self } else { self.$plain(other) }
         }
     )*};
 }
@@ -327,22 +324,20 @@ impl Array {
         Array::full((), value, value.promote(self.dtype()), self.device())
     }
 
-    /// Does it in the place of this array if nobody else holds its elements and the result has their dtype and shape;
-    /// else gives the array back.
+    /// Overwrites this array with the result, if that has its dtype and shape; whether it was done.
     #[track_caller]
-    fn in_place(mut self, name: &str, call: NamedAssign, other: &Array) -> Result<Array, Array> {
+    fn in_place(&mut self, name: &str, call: NamedAssign, other: &Array) -> bool {
         let dtype = self.dtype();
         let fits = dtype.is_float()
             && dtype == dtype.compute()
             && dtype == other.dtype()
             && self.shape() == other.shape();
-        if !fits {
-            return Err(self);
+        if fits {
+            self.same_device(name, other);
+            let device = self.device().clone();
+            device.kernels().binary_assign(call, self, other);
         }
-        self.same_device(name, other);
-        let device = self.device().clone();
-        device.kernels().binary_assign(call, &mut self, other);
-        Ok(self)
+        fits
     }
 
     #[track_caller]

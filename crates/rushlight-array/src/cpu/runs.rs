@@ -91,14 +91,12 @@ fn pieces1<A: Element>(x: &[A], tile: &Tile<1>, visit: &mut dyn FnMut(usize, &[A
     for_each_block(tile, &mut |block| visit(block.start, x.take(block)));
 }
 
+type Visit2<'a, A, B> = dyn FnMut(usize, &[A], &[B]) + 'a;
+type Visit3<'a, A, B, C> = dyn FnMut(usize, &[A], &[B], &[C]) + 'a;
+
 /// As [`pieces1`], of two operands.
 #[inline(never)]
-fn pieces2<A: Element, B: Element>(
-    x: &[A],
-    y: &[B],
-    tile: &Tile<2>,
-    visit: &mut dyn FnMut(usize, &[A], &[B]),
-) {
+fn pieces2<A: Element, B: Element>(x: &[A], y: &[B], tile: &Tile<2>, visit: &mut Visit2<'_, A, B>) {
     if is_dense(tile) {
         (0..tile.rows).for_each(|i| visit(i * tile.len, row(x, tile, 0, i), row(y, tile, 1, i)));
         return;
@@ -114,7 +112,7 @@ fn pieces3<A: Element, B: Element, C: Element>(
     y: &[B],
     z: &[C],
     tile: &Tile<3>,
-    visit: &mut dyn FnMut(usize, &[A], &[B], &[C]),
+    visit: &mut Visit3<'_, A, B, C>,
 ) {
     if is_dense(tile) {
         (0..tile.rows)
