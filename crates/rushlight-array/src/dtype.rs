@@ -119,6 +119,14 @@ impl DType {
         }
     }
 
+    /// Whether a block of the one may be read as the other: of the same size, where every pattern of bits is an element.
+    pub(crate) const fn has_bits_of(self, other: DType) -> bool {
+        match (self, other) {
+            (DType::Bool, _) | (_, DType::Bool) => matches!((self, other), (DType::Bool, DType::Bool)),
+            _ => self.size() == other.size(),
+        }
+    }
+
     /// As [`DType::compute`], but bools are counted as `i64`.
     pub(crate) const fn sum_type(self) -> DType {
         match self {

@@ -32,6 +32,14 @@ impl Storage {
         Storage { device, ..self }
     }
 
+    /// The same bits as numbers of another type of this size, in host memory.
+    pub(crate) fn relabel_dtype(&mut self, dtype: DType) {
+        if let Buffer::Host(buffer) = &mut self.buffer {
+            buffer.relabel(dtype);
+            self.dtype = dtype;
+        }
+    }
+
     /// The type of the elements.
     pub fn dtype(&self) -> DType {
         self.dtype

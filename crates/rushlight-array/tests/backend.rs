@@ -175,28 +175,33 @@ fn default_norms_agree_with_the_fused_ones() {
 #[test]
 fn an_array_is_reused_only_if_nobody_else_holds_it() {
     let (x, y) = (values(&[4, 5], 1, DType::F32), values(&[4, 5], 2, DType::F32));
-    for (op, expected) in [
-        (Binary::Add, x.add(&y)),
-        (Binary::Sub, x.sub(&y)),
-        (Binary::Mul, x.mul(&y)),
-        (Binary::Div, x.div(&y)),
-        (Binary::Maximum, x.maximum(&y)),
-    ] {
+    type Into = fn(Array, &Array) -> Array;
+    let methods: [(Into, Array); 4] = [
+        (Array::into_add, x.add(&y)),
+        (Array::into_sub, x.sub(&y)),
+        (Array::into_mul, x.mul(&y)),
+        (Array::into_div, x.div(&y)),
+    ];
+    for (into, expected) in methods {
         for other in [y.clone(), y.t().contiguous().t()] {
             let own = x.contiguous().add(&x.zeros_like());
             let place = own.as_slice::<f32>().map(<[f32]>::as_ptr);
-            let reused = own.into_binary(op, &other);
+            let reused = into(own, &other);
             assert_close(&reused, &expected);
-            if op != Binary::Maximum && other.is_contiguous() {
+            if other.is_contiguous() {
                 assert_eq!(reused.as_slice::<f32>().map(<[f32]>::as_ptr), place);
             }
             let (own, before) = (x.clone(), x.to_vec::<f32>());
-            assert_close(&own.into_binary(op, &other), &expected);
+            assert_close(&into(own, &other), &expected);
             assert_eq!(x.to_vec::<f32>(), before);
         }
     }
     // Other shapes and dtypes take the usual way.
-    assert_eq!(Array::new([1, 2]).into_binary(Binary::Div, &Array::new([2])).to_vec::<f32>(), [0.5, 1.0]);
+    assert_eq!(Array::new([1, 2]).into_div(&Array::new([2])).to_vec::<f32>(), [0.5, 1.0]);
+    // A backend is asked for any function.
+    let mut own = x.clone();
+    Cpu.binary_assign(Binary::Maximum, &mut own, &y);
+    assert_close(&own, &x.maximum(&y));
 }
 
 /// Every rule, with the states that it takes.

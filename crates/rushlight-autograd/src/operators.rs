@@ -7,7 +7,6 @@ use crate::anomaly;
 use crate::mode::is_grad_enabled;
 use crate::ops::Operand;
 use crate::tensor::Tensor;
-use rushlight_array::backend::Binary;
 use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, Scalar};
 use std::ops::{
@@ -50,7 +49,7 @@ assign_operator!(ShrAssign, shr_assign, bitwise_right_shift_: i64);
 /// A change in place that overwrites the elements if nobody else holds them. The new value, or `None` if it is there
 /// already.
 macro_rules! change_in_place {
-    ($name:ident, $trait:ident, $operator:tt, $scalar:ident) => {
+    ($name:ident, $into:ident, $operator:tt, $scalar:ident) => {
         #[track_caller]
         pub(crate) fn $name(tensor: &mut Tensor, other: Operand<'_>) -> Option<Tensor> {
             match other {
@@ -65,7 +64,7 @@ macro_rules! change_in_place {
                     let other = other.array();
                     tensor.update(|array| {
                         let own = std::mem::replace(array, other.clone());
-                        *array = own.into_binary(Binary::$trait, &other);
+                        *array = own.$into(&other);
                     });
                     None
                 }
@@ -74,10 +73,10 @@ macro_rules! change_in_place {
         }
     };
 }
-change_in_place!(add_in_place, Add, +, add_scalar);
-change_in_place!(sub_in_place, Sub, -, sub_scalar);
-change_in_place!(mul_in_place, Mul, *, mul_scalar);
-change_in_place!(div_in_place, Div, /, div_scalar);
+change_in_place!(add_in_place, into_add, +, add_scalar);
+change_in_place!(sub_in_place, into_sub, -, sub_scalar);
+change_in_place!(mul_in_place, into_mul, *, mul_scalar);
+change_in_place!(div_in_place, into_div, /, div_scalar);
 
 /// Whether the operator gives the first tensor's dtype and shape.
 #[track_caller]
@@ -101,7 +100,7 @@ fn reusable(tensor: Tensor, other: &Tensor) -> Result<(Array, &Array), Tensor> {
 }
 
 macro_rules! operator {
-    ($trait:ident, $operator:tt, $method:ident, $scalar:ident, $reversed:ident) => {
+    ($trait:ident, $operator:tt, $method:ident, $into:ident, $scalar:ident, $reversed:ident) => {
         impl $trait<&Tensor> for &Tensor {
             type Output = Tensor;
             #[track_caller]
@@ -123,7 +122,7 @@ macro_rules! operator {
                 match reusable(self, other) {
                     Ok((array, other)) => {
                         let _span = span(stringify!($method), Work::default);
-                        array.into_binary(Binary::$trait, other).into()
+                        array.$into(other).into()
                     }
                     Err(tensor) => Tensor::$method(&tensor, other),
                 }
@@ -169,10 +168,10 @@ macro_rules! operator {
         }
     )*};
 }
-operator!(Add, +, add, add_scalar, add_scalar);
-operator!(Sub, -, sub, sub_scalar, rsub_scalar);
-operator!(Mul, *, mul, mul_scalar, mul_scalar);
-operator!(Div, /, div, div_scalar, rdiv_scalar);
+operator!(Add, +, add, into_add, add_scalar, add_scalar);
+operator!(Sub, -, sub, into_sub, sub_scalar, rsub_scalar);
+operator!(Mul, *, mul, into_mul, mul_scalar, mul_scalar);
+operator!(Div, /, div, into_div, div_scalar, rdiv_scalar);
 
 /// An operator without the reuse of memory: between tensors, and with a number on either side.
 macro_rules! plain_operator {

@@ -2,7 +2,10 @@
 
 use super::Array;
 use super::elementwise::broadcast_shapes;
-use crate::backend::{Activation, Binary, Compare, Gelu, Ternary};
+use crate::backend::{Activation, Gelu};
+use crate::cpu::activation;
+use crate::cpu::binary::ternary::{self, NamedTernary};
+use crate::cpu::binary::{self, NamedAssign, NamedBinary, comparisons};
 use crate::dtype::DType;
 use crate::fail;
 use crate::scalar::Scalar;
@@ -60,7 +63,7 @@ macro_rules! binary {
         /// If the shapes do not broadcast, the devices differ, or the dtype is not one of those.
         #[track_caller]
         pub fn $name(&self, other: &Array) -> Array {
-            self.by_rule(stringify!($name), Binary::$op, Rule::$rule, other)
+            self.by_rule(stringify!($name), binary::$op(), Rule::$rule, other)
         }
     )*};
 }
@@ -77,7 +80,7 @@ macro_rules! divide {
         pub fn $name(&self, other: &Array) -> Array {
             let dtype = Rule::Number.result(stringify!($name), Array::result_dtype(&[self, other]));
             self.check_divisor(stringify!($name), other);
-            self.binary(stringify!($name), Binary::$op, other, dtype)
+            self.binary(stringify!($name), binary::$op(), other, dtype)
         }
     )*};
 }
@@ -93,7 +96,21 @@ macro_rules! compare {
         #[track_caller]
         pub fn $name(&self, other: &Array) -> Array {
             let (a, b) = self.operands(stringify!($name), other, Array::result_dtype(&[self, other]));
-            self.device().kernels().compare(Compare::$op, &a, &b)
+            self.device().kernels().compare(comparisons::$op(), &a, &b)
+        }
+    )*};
+}
+
+macro_rules! in_place {
+    ($($name:ident => $plain:ident, $assign:ident;)*) => {$(
+        #[doc = concat!("As [`Array::", stringify!($plain), "`] for an array that nobody needs any more: its elements are")]
+        /// overwritten if nobody else holds them and the result has their dtype and shape.
+        ///
+        /// # Panics
+        /// As the method of that name.
+        #[track_caller]
+        pub fn $name(mut self, other: &Array) -> Array {
+            if self.in_place(stringify!($plain), binary::$assign(), other) { self } else { self.$plain(other) }
         }
     )*};
 }
@@ -127,85 +144,92 @@ impl Array {
 
     binary! {
         /// a + b; for bools, or.
-        add => Add, Any;
+        add => add, Any;
         /// a * b; for bools, and.
-        mul => Mul, Any;
+        mul => mul, Any;
         /// a / b, always as floats: integers and bools give `f32`.
-        div => Div, Float;
+        div => div, Float;
         /// a to the power of b; a negative power of an integer is cut towards zero.
-        pow => Pow, Any;
+        pow => pow, Any;
         /// The larger of a and b; NaN wins.
-        maximum => Maximum, Any;
+        maximum => maximum, Any;
         /// The smaller of a and b; NaN wins.
-        minimum => Minimum, Any;
+        minimum => minimum, Any;
         /// The angle of the point (b, a), from -pi to pi; integers and bools give `f32`.
-        atan2 => Atan2, Float;
+        atan2 => atan2, Float;
         /// sqrt(a^2 + b^2) without overflow, for floats.
-        hypot => Hypot, OnlyFloat;
+        hypot => hypot, OnlyFloat;
         /// The magnitude of a with the sign of b; integers and bools give `f32`.
-        copysign => Copysign, Float;
+        copysign => copysign, Float;
         /// a log(b), and 0 where a is 0 and b is not NaN; integers and bools give `f32`.
-        xlogy => Xlogy, Float;
+        xlogy => xlogy, Float;
         /// log(e^a + e^b), for floats.
-        logaddexp => Logaddexp, OnlyFloat;
+        logaddexp => logaddexp, OnlyFloat;
         /// log2(2^a + 2^b), for floats.
-        logaddexp2 => Logaddexp2, OnlyFloat;
+        logaddexp2 => logaddexp2, OnlyFloat;
         /// 0 where a is below 0, 1 where it is above, b where it is 0.
-        heaviside => Heaviside, Any;
+        heaviside => heaviside, Any;
         /// The regularized lower incomplete gamma function P(a, b), for floats.
-        igamma => Igamma, OnlyFloat;
+        igamma => igamma, OnlyFloat;
         /// The regularized upper incomplete gamma function Q(a, b) = 1 - P(a, b), for floats.
-        igammac => Igammac, OnlyFloat;
+        igammac => igammac, OnlyFloat;
         /// The derivative of [`Array::igamma`] by b, for floats.
-        igamma_slope => IgammaSlope, OnlyFloat;
+        igamma_slope => igamma_slope, OnlyFloat;
         /// The greatest common divisor, for integers.
-        gcd => Gcd, OnlyInt;
+        gcd => gcd, OnlyInt;
         /// The least common multiple, for integers.
-        lcm => Lcm, OnlyInt;
+        lcm => lcm, OnlyInt;
         /// Bits that are set in both, for integers and bools.
-        bitwise_and => And, Bits;
+        bitwise_and => and, Bits;
         /// Bits that are set in either, for integers and bools.
-        bitwise_or => Or, Bits;
+        bitwise_or => or, Bits;
         /// Bits that are set in exactly one, for integers and bools.
-        bitwise_xor => Xor, Bits;
+        bitwise_xor => xor, Bits;
         /// a with its bits moved up by b, for integers; 0 if b is negative or the width of the type or more.
-        bitwise_left_shift => ShiftLeft, OnlyInt;
+        bitwise_left_shift => shift_left, OnlyInt;
         /// a with its bits moved down by b, for integers; the sign stays, and alone if b is negative or the width of the
         /// type or more.
-        bitwise_right_shift => ShiftRight, OnlyInt;
+        bitwise_right_shift => shift_right, OnlyInt;
         /// The gradient of relu from that of its result (this array) and the result: 0 where the latter is at or
         /// below 0. Beside NaN the gradient passes, as in PyTorch.
-        relu_grad => ReluGrad, Any;
+        relu_grad => relu_grad, Any;
         /// The gradient of the sigmoid, g y (1 - y), from that of its result (this array) and the result.
-        sigmoid_grad => SigmoidGrad, Any;
+        sigmoid_grad => sigmoid_grad, Any;
         /// The gradient of tanh, g (1 - y^2), from that of its result (this array) and the result.
-        tanh_grad => TanhGrad, Any;
+        tanh_grad => tanh_grad, Any;
     }
 
     divide! {
         /// a / b cut towards zero.
-        trunc_divide => TruncDivide;
+        trunc_divide => trunc_divide;
         /// a / b rounded down, as Python's `//`.
-        floor_divide => FloorDivide;
+        floor_divide => floor_divide;
         /// What [`Array::trunc_divide`] leaves; its sign is that of a.
-        fmod => Fmod;
+        fmod => fmod;
         /// What [`Array::floor_divide`] leaves; its sign is that of b. Python's `%`.
-        remainder => Remainder;
+        remainder => remainder;
+    }
+
+    in_place! {
+        into_add => add, add_assign;
+        into_sub => sub, sub_assign;
+        into_mul => mul, mul_assign;
+        into_div => div, div_assign;
     }
 
     compare! {
         /// a == b.
-        eq => Eq;
+        eq => eq;
         /// a != b.
-        ne => Ne;
+        ne => ne;
         /// a < b.
-        lt => Lt;
+        lt => lt;
         /// a <= b.
-        le => Le;
+        le => le;
         /// a > b.
-        gt => Gt;
+        gt => gt;
         /// a >= b.
-        ge => Ge;
+        ge => ge;
     }
 
     /// a - b.
@@ -221,7 +245,7 @@ impl Array {
             (DType::Bool, _) | (_, DType::Bool) => {
                 fail!("sub: not defined for bool; invert it with logical_not, or cast with .to(DType::I64)")
             }
-            _ => self.by_rule("sub", Binary::Sub, Rule::Any, other),
+            _ => self.by_rule("sub", binary::sub(), Rule::Any, other),
         }
     }
 
@@ -232,7 +256,7 @@ impl Array {
     #[track_caller]
     pub fn fmax(&self, other: &Array) -> Array {
         let dtype = Array::result_dtype(&[self, other]);
-        self.binary("fmax", if dtype.is_float() { Binary::Fmax } else { Binary::Maximum }, other, dtype)
+        self.binary("fmax", if dtype.is_float() { binary::fmax() } else { binary::maximum() }, other, dtype)
     }
 
     /// The smaller of a and b; where one is NaN, the other.
@@ -242,7 +266,7 @@ impl Array {
     #[track_caller]
     pub fn fmin(&self, other: &Array) -> Array {
         let dtype = Array::result_dtype(&[self, other]);
-        self.binary("fmin", if dtype.is_float() { Binary::Fmin } else { Binary::Minimum }, other, dtype)
+        self.binary("fmin", if dtype.is_float() { binary::fmin() } else { binary::minimum() }, other, dtype)
     }
 
     /// The gradient of [`Array::activation`] from that of its result (this array) and its input.
@@ -251,7 +275,7 @@ impl Array {
     /// If the shapes do not broadcast or the devices differ.
     #[track_caller]
     pub fn activation_grad(&self, x: &Array, kind: Activation) -> Array {
-        self.binary("activation_grad", Binary::ActivationGrad(kind), x, Array::result_dtype(&[self, x]))
+        self.binary("activation_grad", activation::gradients::named(kind), x, Array::result_dtype(&[self, x]))
     }
 
     /// The gradient of [`Array::gelu`] from that of its result (this array) and its input.
@@ -260,7 +284,11 @@ impl Array {
     /// If the shapes do not broadcast or the devices differ.
     #[track_caller]
     pub fn gelu_grad(&self, x: &Array, form: Gelu) -> Array {
-        self.binary("gelu_grad", Binary::GeluGrad(form), x, Array::result_dtype(&[self, x]))
+        let call = match form {
+            Gelu::Exact => binary::gelu_grad(),
+            Gelu::Tanh => binary::gelu_tanh_grad(),
+        };
+        self.binary("gelu_grad", call, x, Array::result_dtype(&[self, x]))
     }
 
     /// Whether both are not zero.
@@ -269,7 +297,7 @@ impl Array {
     /// If the shapes do not broadcast or the devices differ.
     #[track_caller]
     pub fn logical_and(&self, other: &Array) -> Array {
-        self.binary("logical_and", Binary::And, other, DType::Bool)
+        self.binary("logical_and", binary::and(), other, DType::Bool)
     }
 
     /// Whether either is not zero.
@@ -278,7 +306,7 @@ impl Array {
     /// If the shapes do not broadcast or the devices differ.
     #[track_caller]
     pub fn logical_or(&self, other: &Array) -> Array {
-        self.binary("logical_or", Binary::Or, other, DType::Bool)
+        self.binary("logical_or", binary::or(), other, DType::Bool)
     }
 
     /// Whether exactly one is not zero.
@@ -287,7 +315,7 @@ impl Array {
     /// If the shapes do not broadcast or the devices differ.
     #[track_caller]
     pub fn logical_xor(&self, other: &Array) -> Array {
-        self.binary("logical_xor", Binary::Xor, other, DType::Bool)
+        self.binary("logical_xor", binary::xor(), other, DType::Bool)
     }
 
     /// A scalar as an array that takes part in an operation with this one without widening its dtype.
@@ -296,45 +324,31 @@ impl Array {
         Array::full((), value, value.promote(self.dtype()), self.device())
     }
 
-    /// As [`Array::add`] and its kin for an array that nobody needs any more: its elements are overwritten if nobody
-    /// else holds them and the result has their dtype and shape.
-    ///
-    /// # Panics
-    /// As the method of that name.
+    /// Overwrites this array with the result, if that has its dtype and shape; whether it was done.
     #[track_caller]
-    pub fn into_binary(mut self, op: Binary, other: &Array) -> Array {
+    fn in_place(&mut self, name: &str, call: NamedAssign, other: &Array) -> bool {
         let dtype = self.dtype();
-        if dtype.is_float()
+        let fits = dtype.is_float()
             && dtype == dtype.compute()
             && dtype == other.dtype()
-            && self.shape() == other.shape()
-        {
-            self.same_device(crate::profile::kernels::binary(op), other);
+            && self.shape() == other.shape();
+        if fits {
+            self.same_device(name, other);
             let device = self.device().clone();
-            device.kernels().binary_assign(op, &mut self, other);
-            return self;
+            device.kernels().binary_assign(call, self, other);
         }
-        match op {
-            Binary::Add => self.add(other),
-            Binary::Sub => self.sub(other),
-            Binary::Mul => self.mul(other),
-            Binary::Div => self.div(other),
-            op => {
-                let dtype = Array::result_dtype(&[&self, other]);
-                self.binary(crate::profile::kernels::binary(op), op, other, dtype)
-            }
-        }
+        fits
     }
 
     #[track_caller]
-    fn by_rule(&self, name: &str, op: Binary, rule: Rule, other: &Array) -> Array {
-        self.binary(name, op, other, rule.result(name, Array::result_dtype(&[self, other])))
+    fn by_rule(&self, name: &str, call: NamedBinary, rule: Rule, other: &Array) -> Array {
+        self.binary(name, call, other, rule.result(name, Array::result_dtype(&[self, other])))
     }
 
     #[track_caller]
-    fn binary(&self, name: &str, op: Binary, other: &Array, dtype: DType) -> Array {
+    fn binary(&self, name: &str, call: NamedBinary, other: &Array, dtype: DType) -> Array {
         let (a, b) = self.operands(name, other, dtype);
-        self.device().kernels().binary(op, &a, &b).into_dtype(dtype)
+        self.device().kernels().binary(call, &a, &b).into_dtype(dtype)
     }
 
     /// As an operand of an operation in a dtype, rounded to that dtype: an `f32` without dims beside `f16` is one.
@@ -402,7 +416,7 @@ impl Array {
     #[track_caller]
     pub fn addcmul(&self, b: &Array, c: &Array, value: impl Into<Scalar>) -> Array {
         let dtype = Rule::Number.result("addcmul", Array::result_dtype(&[self, b, c]));
-        self.ternary("addcmul", Ternary::Addcmul(value.into()), b, c, dtype)
+        self.ternary("addcmul", ternary::addcmul(value.into()), b, c, dtype)
     }
 
     /// a + value b / c, for floats.
@@ -418,7 +432,7 @@ impl Array {
                 c.dtype().name()
             );
         }
-        self.ternary("addcdiv", Ternary::Addcdiv(value), b, c, Array::result_dtype(&[self, b, c]))
+        self.ternary("addcdiv", ternary::addcdiv(value), b, c, Array::result_dtype(&[self, b, c]))
     }
 
     /// a + weight (end - a), for floats of one dtype; computed from the nearer end.
@@ -439,7 +453,7 @@ impl Array {
                 );
             }
         }
-        self.ternary("lerp", Ternary::Lerp, end, weight, dtype)
+        self.ternary("lerp", ternary::lerp(), end, weight, dtype)
     }
 
     /// This array moved into `low..=high`; NaN wins, and `high` where `low` is above it.
@@ -449,17 +463,17 @@ impl Array {
     #[track_caller]
     pub fn clamp_between(&self, low: &Array, high: &Array) -> Array {
         let dtype = Rule::Number.result("clamp", Array::result_dtype(&[self, low, high]));
-        self.ternary("clamp", Ternary::Clamp, low, high, dtype)
+        self.ternary("clamp", ternary::clamp(), low, high, dtype)
     }
 
     #[track_caller]
-    fn ternary(&self, name: &str, op: Ternary, b: &Array, c: &Array, dtype: DType) -> Array {
+    fn ternary(&self, name: &str, call: NamedTernary, b: &Array, c: &Array, dtype: DType) -> Array {
         self.same_device(name, b);
         self.same_device(name, c);
         let shape = broadcast_shapes(name, self.shape(), b.shape());
         let shape = broadcast_shapes(name, &shape, c.shape());
         let [a, b, c] = [self, b, c].map(|x| widened(name, x.to_compute(dtype), &shape));
-        self.device().kernels().ternary(op, &a, &b, &c).into_dtype(dtype)
+        self.device().kernels().ternary(call, &a, &b, &c).into_dtype(dtype)
     }
 
     /// Whether each element is within `atol + rtol * |other|` of the other's; equal infinities are, and NaN is to

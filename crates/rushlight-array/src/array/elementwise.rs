@@ -1,5 +1,5 @@
 use super::Array;
-use crate::backend::Unary;
+use crate::cpu::unary;
 use crate::dtype::DType;
 use crate::fail;
 use crate::scalar::Scalar;
@@ -29,19 +29,21 @@ pub fn broadcast_shapes(op: &str, a: &[usize], b: &[usize]) -> Shape {
 impl Array {
     /// x * factor, for float arrays.
     pub fn scale(&self, factor: f64) -> Array {
-        self.float_unary(Unary::Scale(factor))
+        self.float_unary(unary::scale(factor))
     }
 
     /// x + term, for float arrays.
     pub fn offset(&self, term: f64) -> Array {
-        self.float_unary(Unary::Offset(term))
+        self.float_unary(unary::offset(term))
     }
 
     /// x to a fixed power, for float arrays.
     pub fn powf(&self, exponent: f64) -> Array {
         match exponent {
             -1.0 => self.reciprocal(),
-            2.0 | 3.0 | 0.5 => self.float_unary(Unary::Power(exponent)),
+            2.0 => self.float_unary(unary::square()),
+            3.0 => self.float_unary(unary::cube()),
+            0.5 => self.float_unary(unary::root()),
             _ => {
                 let dtype = Scalar::Float(exponent).promote(self.dtype());
                 let x = self.in_dtype(dtype.compute());
@@ -70,11 +72,11 @@ impl Array {
         if self.dtype().is_int() && !(whole(low) && whole(high)) {
             return self.cast(DType::F32).clamp(low, high);
         }
-        self.number_unary("clamp", Unary::Clamp(low, high))
+        self.number_unary("clamp", unary::clamp(low, high))
     }
 
     /// Whether x is zero: logical not.
     pub fn logical_not(&self) -> Array {
-        self.device().kernels().unary(Unary::Not, &self.cast(DType::Bool))
+        self.device().kernels().unary(unary::not(), &self.cast(DType::Bool))
     }
 }

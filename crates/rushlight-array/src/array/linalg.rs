@@ -2,7 +2,7 @@
 //! [`Array::cross`] and [`Array::diagonal_view`]) are the callers' business.
 
 use super::Array;
-use crate::backend::Reduce;
+use crate::cpu::reduce;
 use crate::device::Device;
 use crate::layout::Layout;
 use crate::shape::Shape;
@@ -103,7 +103,7 @@ impl Lu {
 /// The product along the last dim.
 fn product(x: &Array) -> Array {
     let last = x.rank() - 1;
-    x.device().kernels().reduce(Reduce::Prod, x, &[last]).squeeze_dim(-1)
+    x.device().kernels().reduce(reduce::prod(), x, &[last]).squeeze_dim(-1)
 }
 
 /// Linear algebra of the matrices in the last two dims.

@@ -1,5 +1,7 @@
 use super::Array;
-use crate::backend::{ArgReduce, Reduce, Term};
+use crate::backend::Term;
+use crate::cpu::reduce::places::{self, NamedArg};
+use crate::cpu::reduce::{self, NamedReduce};
 use crate::dtype::DType;
 use crate::fail;
 use crate::layout::axis;
@@ -30,7 +32,7 @@ impl Array {
             return self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim);
         }
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
-        self.reduce(Reduce::Sum, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
+        self.reduce(reduce::sum(), &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
     }
 
     /// The product of all elements; integers and bools give `i64`.
@@ -49,7 +51,7 @@ impl Array {
 
     fn prod_axes(&self, axes: &[usize], keepdim: bool) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::I64 };
-        self.reduce(Reduce::Prod, &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
+        self.reduce(reduce::prod(), &self.in_dtype(dtype.compute()), axes, keepdim).into_dtype(dtype)
     }
 
     /// The sum of absolute values or squares along dims, of a float array or of what it differs by from `centre`, which has
@@ -103,7 +105,7 @@ impl Array {
             fail!("mean: the dtype is {}, not a float; cast with .to(DType::F32) first", self.dtype().name());
         }
         let count: usize = axes.iter().map(|&a| self.shape()[a]).product();
-        let sum = self.reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), axes, keepdim);
+        let sum = self.reduce(reduce::sum(), &self.in_dtype(self.dtype().compute()), axes, keepdim);
         sum.div(&sum.scalar_like(count as f64)).into_dtype(self.dtype())
     }
 
@@ -113,7 +115,7 @@ impl Array {
     /// If a reduced dim is empty, out of range or named twice.
     #[track_caller]
     pub fn amax(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
-        self.extreme("amax", Reduce::Max, &self.axes("amax", &dims.into()), keepdim)
+        self.extreme("amax", reduce::max(), &self.axes("amax", &dims.into()), keepdim)
     }
 
     /// The smallest element along dims.
@@ -122,7 +124,7 @@ impl Array {
     /// If a reduced dim is empty, out of range or named twice.
     #[track_caller]
     pub fn amin(&self, dims: impl Into<Dims>, keepdim: bool) -> Array {
-        self.extreme("amin", Reduce::Min, &self.axes("amin", &dims.into()), keepdim)
+        self.extreme("amin", reduce::min(), &self.axes("amin", &dims.into()), keepdim)
     }
 
     /// The largest of all elements.
@@ -131,7 +133,7 @@ impl Array {
     /// If there is none.
     #[track_caller]
     pub fn max(&self) -> Array {
-        self.extreme("max", Reduce::Max, &self.all_axes(), false)
+        self.extreme("max", reduce::max(), &self.all_axes(), false)
     }
 
     /// The smallest of all elements.
@@ -140,15 +142,15 @@ impl Array {
     /// If there is none.
     #[track_caller]
     pub fn min(&self) -> Array {
-        self.extreme("min", Reduce::Min, &self.all_axes(), false)
+        self.extreme("min", reduce::min(), &self.all_axes(), false)
     }
 
     #[track_caller]
-    fn extreme(&self, name: &str, op: Reduce, axes: &[usize], keepdim: bool) -> Array {
+    fn extreme(&self, name: &str, call: NamedReduce, axes: &[usize], keepdim: bool) -> Array {
         if let Some(&a) = axes.iter().find(|&&a| self.shape()[a] == 0) {
             fail!("{name}: axis {a} of shape {:?} is empty and has no extreme value", self.shape());
         }
-        self.reduce(op, &self.in_dtype(self.dtype().compute()), axes, keepdim).into_dtype(self.dtype())
+        self.reduce(call, &self.in_dtype(self.dtype().compute()), axes, keepdim).into_dtype(self.dtype())
     }
 
     /// Whether all elements are true (not zero).
@@ -181,7 +183,7 @@ impl Array {
 
     fn all_axes_true(&self, axes: &[usize], keepdim: bool) -> Array {
         if self.dtype() == DType::Bool || axes.len() < self.rank() {
-            return self.reduce(Reduce::Prod, &self.in_dtype(DType::Bool), axes, keepdim);
+            return self.reduce(reduce::prod(), &self.in_dtype(DType::Bool), axes, keepdim);
         }
         // One pass, without the array of bools.
         let count = self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim);
@@ -190,7 +192,7 @@ impl Array {
 
     fn any_axes_true(&self, axes: &[usize], keepdim: bool) -> Array {
         if self.dtype() == DType::Bool || axes.len() < self.rank() {
-            return self.reduce(Reduce::Sum, &self.in_dtype(DType::Bool), axes, keepdim);
+            return self.reduce(reduce::sum(), &self.in_dtype(DType::Bool), axes, keepdim);
         }
         self.reduced(self.device().kernels().count_nonzero(self, axes), axes, keepdim).cast(DType::Bool)
     }
@@ -201,7 +203,7 @@ impl Array {
     /// If the dim is empty or out of range.
     #[track_caller]
     pub fn argmax(&self, dim: isize, keepdim: bool) -> Array {
-        self.arg("argmax", ArgReduce::Max, dim, keepdim)
+        self.arg("argmax", places::max(), dim, keepdim)
     }
 
     /// The position of the first smallest element along `dim`, as `i64`.
@@ -210,17 +212,17 @@ impl Array {
     /// If the dim is empty or out of range.
     #[track_caller]
     pub fn argmin(&self, dim: isize, keepdim: bool) -> Array {
-        self.arg("argmin", ArgReduce::Min, dim, keepdim)
+        self.arg("argmin", places::min(), dim, keepdim)
     }
 
     #[track_caller]
-    fn arg(&self, name: &str, op: ArgReduce, dim: isize, keepdim: bool) -> Array {
+    fn arg(&self, name: &str, call: NamedArg, dim: isize, keepdim: bool) -> Array {
         let a = axis(name, dim, self.shape());
         let x = if self.rank() == 0 { self.reshape([1]) } else { self.clone() };
         if x.shape()[a] == 0 {
             fail!("{name}: axis {a} of shape {:?} is empty and has no position", self.shape());
         }
-        let out = self.device().kernels().arg_reduce(op, &x.cast(x.dtype().compute()), a);
+        let out = self.device().kernels().arg_reduce(call, &x.cast(x.dtype().compute()), a);
         if keepdim && self.rank() > 0 { out } else { out.with_layout(out.layout().squeeze(&[a])) }
     }
 
@@ -281,8 +283,8 @@ impl Array {
         if self.rank() == 0 { Axes::new() } else { axes }
     }
 
-    fn reduce(&self, op: Reduce, x: &Array, axes: &[usize], keepdim: bool) -> Array {
-        self.reduced(self.device().kernels().reduce(op, x, axes), axes, keepdim)
+    fn reduce(&self, call: NamedReduce, x: &Array, axes: &[usize], keepdim: bool) -> Array {
+        self.reduced(self.device().kernels().reduce(call, x, axes), axes, keepdim)
     }
 
     /// A result with the reduced axes, or without.
@@ -308,7 +310,8 @@ impl Array {
         let new = self.rank() - shape.len();
         let axes: Axes =
             (0..self.rank()).filter(|&i| i < new || (shape[i - new] == 1 && self.shape()[i] != 1)).collect();
-        let out = self.device().kernels().reduce(Reduce::Sum, &self.in_dtype(self.dtype().compute()), &axes);
+        let out =
+            self.device().kernels().reduce(reduce::sum(), &self.in_dtype(self.dtype().compute()), &axes);
         out.into_dtype(self.dtype()).reshape(shape)
     }
 }

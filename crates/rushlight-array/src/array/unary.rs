@@ -1,28 +1,30 @@
 use super::Array;
-use crate::backend::{Activation, Gelu, Unary};
+use crate::backend::{Activation, Gelu};
+use crate::cpu::activation;
+use crate::cpu::unary::{self, NamedUnary};
 use crate::dtype::DType;
 use crate::fail;
 
 macro_rules! floats {
-    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// Integers and bools give `f32`.
         pub fn $name(&self) -> Array {
-            self.float_unary(Unary::$op)
+            self.float_unary(unary::$name())
         }
     )*};
 }
 
 macro_rules! numbers {
-    ($($(#[$doc:meta])* $name:ident => $op:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         ///
         /// # Panics
         /// For bools.
         #[track_caller]
         pub fn $name(&self) -> Array {
-            self.number_unary(stringify!($name), Unary::$op)
+            self.number_unary(stringify!($name), unary::$name())
         }
     )*};
 }
@@ -31,89 +33,89 @@ macro_rules! numbers {
 impl Array {
     floats! {
         /// e to the power of each element.
-        exp => Exp;
+        exp;
         /// 2 to the power of each element.
-        exp2 => Exp2;
+        exp2;
         /// exp(x) - 1, accurate also near 0.
-        expm1 => Expm1;
+        expm1;
         /// The natural logarithm.
-        log => Log;
+        log;
         /// The logarithm to the base 2.
-        log2 => Log2;
+        log2;
         /// The logarithm to the base 10.
-        log10 => Log10;
+        log10;
         /// log(1 + x), accurate also near 0.
-        log1p => Log1p;
+        log1p;
         /// The square root.
-        sqrt => Sqrt;
+        sqrt;
         /// 1 / sqrt(x).
-        rsqrt => Rsqrt;
+        rsqrt;
         /// The sine of radians.
-        sin => Sin;
+        sin;
         /// The cosine of radians.
-        cos => Cos;
+        cos;
         /// The tangent of radians.
-        tan => Tan;
+        tan;
         /// The angle in -pi/2..=pi/2 with this sine.
-        asin => Asin;
+        asin;
         /// The angle in 0..=pi with this cosine.
-        acos => Acos;
+        acos;
         /// The angle in -pi/2..=pi/2 with this tangent.
-        atan => Atan;
+        atan;
         /// The hyperbolic sine.
-        sinh => Sinh;
+        sinh;
         /// The hyperbolic cosine.
-        cosh => Cosh;
+        cosh;
         /// The hyperbolic tangent.
-        tanh => Tanh;
+        tanh;
         /// The number with this hyperbolic sine.
-        asinh => Asinh;
+        asinh;
         /// The positive number with this hyperbolic cosine.
-        acosh => Acosh;
+        acosh;
         /// The number with this hyperbolic tangent.
-        atanh => Atanh;
+        atanh;
         /// sin(pi x) / (pi x); 1 at 0.
-        sinc => Sinc;
+        sinc;
         /// 1 / (1 + exp(-x)).
-        sigmoid => Sigmoid;
+        sigmoid;
         /// 1 / x.
-        reciprocal => Reciprocal;
+        reciprocal;
         /// The error function.
-        erf => Erf;
+        erf;
         /// 1 - erf(x), accurate also where that is small.
-        erfc => Erfc;
+        erfc;
         /// The inverse of the error function.
-        erfinv => Erfinv;
+        erfinv;
         /// The logarithm of the absolute value of the gamma function.
-        lgamma => Lgamma;
+        lgamma;
         /// The derivative of the logarithm of the gamma function.
-        digamma => Digamma;
+        digamma;
         /// The modified Bessel function of the first kind of order 0.
-        i0 => I0;
+        i0;
         /// The modified Bessel function of the first kind of order 1.
-        i1 => I1;
+        i1;
         /// 0 for positive numbers and zeros, pi for negative ones, NaN for NaN.
-        angle => Angle;
+        angle;
     }
 
     numbers! {
         /// -x.
-        neg => Neg;
+        neg;
         /// |x|.
-        abs => Abs;
+        abs;
         /// max(x, 0).
-        relu => Relu;
+        relu;
         /// The nearest integer below.
-        floor => Floor;
+        floor;
         /// The nearest integer above.
-        ceil => Ceil;
+        ceil;
         /// The nearest integer towards 0.
-        trunc => Trunc;
+        trunc;
     }
 
     /// -1, 0 or 1; 0 for NaN, as in torch. Bools stay as they are.
     pub fn sign(&self) -> Array {
-        if self.dtype() == DType::Bool { self.clone() } else { self.number_unary("sign", Unary::Sign) }
+        if self.dtype() == DType::Bool { self.clone() } else { self.number_unary("sign", unary::sign()) }
     }
 
     /// What [`Array::trunc`] cuts off.
@@ -123,7 +125,7 @@ impl Array {
     #[track_caller]
     pub fn frac(&self) -> Array {
         self.only_floats("frac");
-        self.float_unary(Unary::Frac)
+        self.float_unary(unary::frac())
     }
 
     /// The nearest number with so many decimals (below 0: the nearest multiple of a power of ten); the one with an even
@@ -133,10 +135,11 @@ impl Array {
     /// For bools, and for integers unless `decimals` is 0.
     #[track_caller]
     pub fn round(&self, decimals: i32) -> Array {
-        if decimals != 0 {
-            self.only_floats("round");
+        if decimals == 0 {
+            return self.number_unary("round", unary::round_to_whole());
         }
-        self.number_unary("round", Unary::Round(decimals))
+        self.only_floats("round");
+        self.number_unary("round", unary::round(decimals))
     }
 
     /// x * x; of bools as `i64`, as in torch.
@@ -150,22 +153,22 @@ impl Array {
 
     /// Degrees in radians. Integers and bools give `f32`.
     pub fn deg2rad(&self) -> Array {
-        self.float_unary(Unary::Scale(std::f64::consts::PI / 180.0))
+        self.float_unary(unary::scale(std::f64::consts::PI / 180.0))
     }
 
     /// Radians in degrees. Integers and bools give `f32`.
     pub fn rad2deg(&self) -> Array {
-        self.float_unary(Unary::Scale(180.0 / std::f64::consts::PI))
+        self.float_unary(unary::scale(180.0 / std::f64::consts::PI))
     }
 
     /// The n-th derivative of [`Array::digamma`], for n from 1. Integers and bools give `f32`.
     pub fn polygamma(&self, n: u32) -> Array {
-        self.float_unary(Unary::Polygamma(n))
+        self.float_unary(unary::polygamma(n))
     }
 
     /// log(x / (1 - x)), with x moved into `eps..=1 - eps` first if there is an eps. Integers and bools give `f32`.
     pub fn logit(&self, eps: Option<f64>) -> Array {
-        self.float_unary(Unary::Logit(eps))
+        self.float_unary(unary::logit(eps))
     }
 
     /// Other numbers in the place of NaN, infinity and minus infinity; `None` for the largest and the smallest number
@@ -182,14 +185,14 @@ impl Array {
             _ => f64::from(f32::MAX),
         };
         let numbers = [nan, posinf.unwrap_or(most), neginf.unwrap_or(-most)];
-        self.float_unary(Unary::NanToNum(numbers))
+        self.float_unary(unary::nan_to_num(numbers))
     }
 
     /// Whether the sign bit is set: of negative numbers, minus zero, and some NaNs.
     pub fn signbit(&self) -> Array {
         match self.dtype() {
             DType::Bool => Array::full(self.shape(), false, DType::Bool, self.device()),
-            dtype => self.device().kernels().unary(Unary::Signbit, &self.in_dtype(dtype.compute())),
+            dtype => self.device().kernels().unary(unary::signbit(), &self.in_dtype(dtype.compute())),
         }
     }
 
@@ -214,7 +217,10 @@ impl Array {
     #[track_caller]
     pub fn gelu(&self, form: Gelu) -> Array {
         self.only_floats("gelu");
-        self.float_unary(Unary::Gelu(form))
+        self.float_unary(match form {
+            Gelu::Exact => unary::gelu(),
+            Gelu::Tanh => unary::gelu_tanh(),
+        })
     }
 
     /// An activation function. Integers are taken, and stay integers, by hardtanh and threshold.
@@ -227,21 +233,21 @@ impl Array {
             Activation::Hardtanh { .. } | Activation::Threshold { .. } => {}
             kind => self.only_floats(kind.name()),
         }
-        self.number_unary(kind.name(), Unary::Activation(kind))
+        self.number_unary(kind.name(), activation::named(kind))
     }
 
-    pub(super) fn float_unary(&self, op: Unary) -> Array {
+    pub(super) fn float_unary(&self, call: NamedUnary) -> Array {
         let dtype = if self.dtype().is_float() { self.dtype() } else { DType::F32 };
-        self.device().kernels().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
+        self.device().kernels().unary(call, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 
     #[track_caller]
-    pub(super) fn number_unary(&self, name: &str, op: Unary) -> Array {
+    pub(super) fn number_unary(&self, name: &str, call: NamedUnary) -> Array {
         let dtype = self.dtype();
         if dtype == DType::Bool {
             fail!("{name}: not defined for bool; cast with .to(DType::I64) first, or use logical_not");
         }
-        self.device().kernels().unary(op, &self.in_dtype(dtype.compute())).into_dtype(dtype)
+        self.device().kernels().unary(call, &self.in_dtype(dtype.compute())).into_dtype(dtype)
     }
 
     #[track_caller]

@@ -1,7 +1,15 @@
 //! How arrays call their device. The CPU is called by name: a vtable of it would hold every kernel, and a program that
-//! trains a small network would carry those of convolutions and factorizations, too.
+//! trains a small network would carry those of convolutions and factorizations, too. For the same reason a function or a
+//! reduction comes with the CPU's kernel for it, where others are looked up by its name.
 
 use super::*;
+use crate::cpu::binary::comparisons::NamedCompare;
+use crate::cpu::binary::ternary::NamedTernary;
+use crate::cpu::binary::{NamedAssign, NamedBinary};
+use crate::cpu::reduce::NamedReduce;
+use crate::cpu::reduce::places::NamedArg;
+use crate::cpu::unary::NamedUnary;
+use crate::profile::{kernel, kernels};
 
 /// The backend of a device; see [`Device::kernels`](crate::Device::kernels).
 #[derive(Clone, Copy)]
@@ -27,18 +35,42 @@ macro_rules! calls {
         }
     };
 }
+
+/// As [`calls!`], of an operation that comes with its kernel; then the arrays that it reads and writes.
+macro_rules! named_calls {
+    ($(fn $name:ident($call:ident: $Named:ty, $($operand:ident: $type:ty),*) $(-> $result:ty)?, $traffic:expr, $span:expr;)*) => {
+        impl Kernels<'_> {
+            $(
+                pub(crate) fn $name(self, $call: $Named, $($operand: $type),*) $(-> $result)? {
+                    match self {
+                        Kernels::Cpu => {
+                            let _span = kernel($span, || kernels::traffic(&$traffic));
+                            ($call.on_cpu)($call.op, $($operand),*)
+                        }
+                        Kernels::Other(backend) => backend.$name($call.op, $($operand),*),
+                    }
+                }
+            )*
+        }
+    };
+}
+named_calls! {
+    fn unary(call: NamedUnary, x: &Array) -> Array, [x, x], kernels::unary(call.op);
+    fn binary(call: NamedBinary, a: &Array, b: &Array) -> Array, [a, b, a], kernels::binary(call.op);
+    fn compare(call: NamedCompare, a: &Array, b: &Array) -> Array, [a, b], kernels::compare(call.op);
+    fn ternary(call: NamedTernary, a: &Array, b: &Array, c: &Array) -> Array, [a, b, c, a], kernels::ternary(call.op);
+    fn reduce(call: NamedReduce, x: &Array, axes: &[usize]) -> Array, [x], kernels::reduce(call.op);
+    fn arg_reduce(call: NamedArg, x: &Array, axis: usize) -> Array, [x], kernels::arg_reduce(call.op);
+    fn binary_assign(call: NamedAssign, a: &mut Array, b: &Array), [b, b, b], kernels::binary(call.op);
+}
+
 calls! {
     fn upload(data: HostBuffer) -> Buffer;
     fn download(x: &Array) -> HostBuffer;
     fn copy(x: &Array) -> Array;
     fn cast(x: &Array, dtype: DType) -> Array;
     fn fill(shape: &[usize], dtype: DType, value: Scalar) -> Array;
-    fn unary(op: Unary, x: &Array) -> Array;
-    fn binary(op: Binary, a: &Array, b: &Array) -> Array;
-    fn compare(op: Compare, a: &Array, b: &Array) -> Array;
     fn select(condition: &Array, a: &Array, b: &Array) -> Array;
-    fn reduce(op: Reduce, x: &Array, axes: &[usize]) -> Array;
-    fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array;
     fn matmul(a: &Array, b: &Array) -> Array;
     fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange>;
     fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange>;
@@ -51,8 +83,6 @@ calls! {
     fn masked_scatter(x: &Array, mask: &Array, source: &Array) -> Result<Array, usize>;
     fn place(x: Array, region: &Layout, source: &Array) -> Array;
     fn frexp(x: &Array) -> (Array, Array);
-    fn binary_assign(op: Binary, a: &mut Array, b: &Array);
-    fn ternary(op: Ternary, a: &Array, b: &Array, c: &Array) -> Array;
     fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array;
     fn reduce_term(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array;
     fn count_nonzero(x: &Array, axes: &[usize]) -> Array;

@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use super::contiguous;
-use super::elementwise::{CHUNK, map_elements as map};
+use super::elementwise::{CHUNK, Level, map_elements as map, vectorized};
 use super::threads::for_each_slice;
 use crate::array::Array;
 use crate::dtype::{DType, Element, truncate};
@@ -80,12 +80,34 @@ fn widen(x: &Array) -> Array {
     }
 }
 
+/// Bytes from and to f32 gain by wider registers; i64 has no vector conversions before AVX-512, and f64 is rare.
+#[derive(Clone, Copy)]
+struct Conversion;
+
+impl Level for Conversion {
+    #[inline(always)]
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
+        let bytes = const { size_of::<A>() + size_of::<O>() == 5 };
+        if bytes { vectorized::<A, O, R>(kernel) } else { kernel() }
+    }
+}
+
 /// One cast: between floats through f64, all others through i64, which holds every integer.
 fn convert<A: Element, O: Element>(x: &Array) -> Array {
     if A::DTYPE.is_float() && !O::DTYPE.is_int() {
-        map!(x, 2, |a: A| O::from_f64(a.to_f64()))
+        map::<Conversion, A, O>(
+            x,
+            2,
+            #[inline(always)]
+            |a: A| O::from_f64(a.to_f64()),
+        )
     } else {
-        map!(x, 2, |a: A| O::from_i64(a.to_i64()))
+        map::<Conversion, A, O>(
+            x,
+            2,
+            #[inline(always)]
+            |a: A| O::from_i64(a.to_i64()),
+        )
     }
 }
 
@@ -94,7 +116,7 @@ fn to_narrow_integer<O: Element>(x: &Array) -> Array {
     if x.dtype() == DType::F32 {
         map!(x, 2, |v: f32| O::from_i64(i64::from(truncate::f32_to_i32(v))))
     } else {
-        map!(x, 2, |v: f64| O::from_i64(i64::from(truncate::f64_to_i32(v))))
+        map!(x, 2, Rare |v: f64| O::from_i64(i64::from(truncate::f64_to_i32(v))))
     }
 }
 

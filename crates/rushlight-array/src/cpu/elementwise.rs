@@ -3,7 +3,7 @@
 use super::runs::{for_each_tile, runs1};
 use super::simd;
 use crate::array::Array;
-use crate::dtype::Element;
+use crate::dtype::{DType, Element};
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
 /// where the work is worth a hand-off at all.
@@ -16,13 +16,70 @@ pub(super) fn vectorized<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) 
     if const { A::DTYPE.is_float() || O::DTYPE.is_float() } { simd::vectorized(kernel) } else { kernel() }
 }
 
+/// For which instruction sets a loop is compiled.
+pub(super) trait Level: Copy + Sync {
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R;
+}
+
+/// As [`vectorized`].
+#[derive(Clone, Copy)]
+pub(super) struct Usual;
+
+/// As [`Usual`], but of f64 once: for what is rarely computed there, or consists of calls.
+#[derive(Clone, Copy)]
+pub(super) struct Rare;
+
+/// As [`Rare`], and for f32 for the widest registers, too: what is bound by arithmetic and often computed.
+#[derive(Clone, Copy)]
+pub(super) struct Wide;
+
+/// Twice for elements of less than 8 bytes: what picks or counts them.
+#[derive(Clone, Copy)]
+pub(super) struct Narrow;
+
+impl Level for Narrow {
+    #[inline(always)]
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
+        if const { size_of::<A>() < 8 } { simd::vectorized(kernel) } else { kernel() }
+    }
+}
+
+impl Level for Usual {
+    #[inline(always)]
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
+        vectorized::<A, O, R>(kernel)
+    }
+}
+
+impl Level for Rare {
+    #[inline(always)]
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
+        if const { matches!(A::DTYPE, DType::F32) } { simd::vectorized(kernel) } else { kernel() }
+    }
+}
+
+impl Level for Wide {
+    #[inline(always)]
+    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
+        if const { matches!(A::DTYPE, DType::F32) } {
+            simd::vectorized_wide::<A, R>(kernel)
+        } else {
+            kernel()
+        }
+    }
+}
+
 /// `f` of every element. `cost` is in scalar operations per element.
 ///
 /// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`map!`] does so.
 #[inline(always)]
-pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) -> O + Sync + Copy) -> Array {
+pub(crate) fn map<L: Level, A: Element, O: Element>(
+    x: &Array,
+    cost: usize,
+    f: impl Fn(A) -> O + Sync + Copy,
+) -> Array {
     runs1(x, cost, &|out: &mut [O], x: &[A]| {
-        vectorized::<A, O, _>(
+        L::run::<A, O, _>(
             #[inline(always)]
             move || {
                 // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
@@ -35,10 +92,14 @@ pub(crate) fn map<A: Element, O: Element>(x: &Array, cost: usize, f: impl Fn(A) 
     })
 }
 
-/// [`map`] with a closure that is inlined into the loop, which vector code needs.
+/// [`map`] with a closure that is inlined into the loop, which vector code needs; `map!(x, cost, Wide |v: T| ..)` for
+/// another level than the usual one.
 macro_rules! map {
     ($x:expr, $cost:expr, |$v:tt: $t:ty| $body:expr) => {
-        map(
+        $crate::cpu::elementwise::map_elements!($x, $cost, Usual |$v: $t| $body)
+    };
+    ($x:expr, $cost:expr, $level:ident |$v:tt: $t:ty| $body:expr) => {
+        $crate::cpu::elementwise::map_elements::<$crate::cpu::elementwise::$level, _, _>(
             $x,
             $cost,
             #[inline(always)]

@@ -31,11 +31,7 @@ pub(crate) trait Float:
     fn exp_m1(self) -> Self;
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
-    fn sin(self) -> Self;
-    fn cos(self) -> Self;
-    fn tanh(self) -> Self;
     fn sigmoid(self) -> Self;
-    fn erf(self) -> Self;
     fn gelu(self) -> Self;
     fn gelu_slope(self) -> Self;
     fn gelu_tanh(self) -> Self;
@@ -93,24 +89,8 @@ impl Float for f32 {
         math::ln_1p(self)
     }
     #[inline(always)]
-    fn sin(self) -> f32 {
-        math::sin(self)
-    }
-    #[inline(always)]
-    fn cos(self) -> f32 {
-        math::cos(self)
-    }
-    #[inline(always)]
-    fn tanh(self) -> f32 {
-        math::tanh(self)
-    }
-    #[inline(always)]
     fn sigmoid(self) -> f32 {
         math::sigmoid(self)
-    }
-    #[inline(always)]
-    fn erf(self) -> f32 {
-        math::erf(self)
     }
     #[inline(always)]
     fn gelu(self) -> f32 {
@@ -179,20 +159,8 @@ impl Float for f64 {
     fn ln_1p(self) -> f64 {
         f64::ln_1p(self)
     }
-    fn sin(self) -> f64 {
-        f64::sin(self)
-    }
-    fn cos(self) -> f64 {
-        f64::cos(self)
-    }
-    fn tanh(self) -> f64 {
-        f64::tanh(self)
-    }
     fn sigmoid(self) -> f64 {
         1.0 / (1.0 + (-self).exp())
-    }
-    fn erf(self) -> f64 {
-        libm::erf(self)
     }
     fn gelu(self) -> f64 {
         0.5 * self * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)

@@ -1,9 +1,9 @@
 //! The CPU backend. Files are named by kind, as everywhere in rushlight: elementwise, reduce, matmul
 //! (`gemm`), index; `threads` is the pool, `memory` the blocks, `walk` the strided loop.
 
-mod activation;
+pub(crate) mod activation;
 mod attention;
-mod binary;
+pub(crate) mod binary;
 mod cast;
 pub(crate) mod channels;
 mod ctc;
@@ -28,7 +28,7 @@ pub(crate) mod optimize;
 mod order;
 mod pairs;
 mod place;
-mod reduce;
+pub(crate) mod reduce;
 mod region;
 mod rows;
 mod runs;
@@ -39,18 +39,19 @@ pub(crate) mod simd;
 mod softmax;
 mod sort;
 mod special;
+mod table;
 #[allow(unsafe_code, reason = "chunks of one buffer on several threads")]
 pub(crate) mod threads;
 #[allow(unsafe_code, reason = "vector shuffles")]
 mod transpose;
-mod unary;
+pub(crate) mod unary;
 mod walk;
 pub(crate) mod window;
 
 use crate::array::Array;
 use crate::backend::{
-    ArgReduce, Attention, Backend, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce,
-    Scan, Scatter, Term, Ternary, Unary,
+    ArgReduce, Attention, Backend, Binary, Compare, Kernels, Norm, OptimizerStep, OutOfRange, PairLoss, Rank,
+    Reduce, Scan, Scatter, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -108,6 +109,35 @@ macro_rules! with_dtype {
     };
 }
 
+/// As [`with_dtype!`], for what moves elements and does not look at them: types of the same size share their code. The result
+/// says what it is by [`Array::relabel_dtype`].
+macro_rules! with_bits {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            $crate::dtype::DType::F32 | $crate::dtype::DType::I32 => {
+                type $t = i32;
+                $body
+            }
+            $crate::dtype::DType::F64 | $crate::dtype::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::dtype::DType::F16 | $crate::dtype::DType::BF16 | $crate::dtype::DType::I16 => {
+                type $t = i16;
+                $body
+            }
+            $crate::dtype::DType::I8 | $crate::dtype::DType::U8 => {
+                type $t = u8;
+                $body
+            }
+            $crate::dtype::DType::Bool => {
+                type $t = bool;
+                $body
+            }
+        }
+    };
+}
+
 pub(crate) use unary::frexp;
 pub(crate) use with_dtype;
 
@@ -117,7 +147,7 @@ pub struct Cpu;
 
 /// The array in row-major order, in a block of its own.
 fn copy(x: &Array) -> Array {
-    with_dtype!(x.dtype(), T => transpose::copy::<T>(x))
+    with_bits!(x.dtype(), T => transpose::copy::<T>(x)).relabel_dtype(x.dtype())
 }
 
 /// The array without gaps; itself if it has none.
@@ -137,7 +167,11 @@ impl Backend for Cpu {
     fn download(&self, x: &Array) -> HostBuffer {
         let _span = kernel("download", || kernels::traffic(&[x, x]));
         let x = contiguous(x);
-        with_dtype!(x.dtype(), T => HostBuffer::from_slice(x.as_slice::<T>().expect("it was made contiguous")))
+        let start = if x.numel() == 0 { 0 } else { x.layout().offset() };
+        let mut copy =
+            with_bits!(x.dtype(), T => HostBuffer::from_slice(&x.host::<T>()[start..][..x.numel()]));
+        copy.relabel(x.dtype());
+        copy
     }
 
     fn copy(&self, x: &Array) -> Array {
@@ -169,33 +203,28 @@ impl Backend for Cpu {
     }
 
     fn unary(&self, op: Unary, x: &Array) -> Array {
-        let _span = kernel(kernels::unary(op), || kernels::traffic(&[x, x]));
-        unary::unary(op, x)
+        Kernels::Cpu.unary(unary::named(op), x)
     }
 
     fn binary(&self, op: Binary, a: &Array, b: &Array) -> Array {
-        let _span = kernel(kernels::binary(op), || kernels::traffic(&[a, b, a]));
-        binary::binary(op, a, b)
+        Kernels::Cpu.binary(binary::named(op), a, b)
     }
 
     fn compare(&self, op: Compare, a: &Array, b: &Array) -> Array {
-        let _span = kernel(kernels::compare(op), || kernels::traffic(&[a, b]));
-        binary::compare(op, a, b)
+        Kernels::Cpu.compare(binary::comparisons::named(op), a, b)
     }
 
     fn select(&self, condition: &Array, a: &Array, b: &Array) -> Array {
         let _span = kernel("where", || kernels::traffic(&[condition, a, b, a]));
-        with_dtype!(a.dtype(), T => binary::select::<T>(condition, a, b))
+        with_bits!(a.dtype(), T => binary::select::<T>(condition, a, b)).relabel_dtype(a.dtype())
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
-        let _span = kernel(kernels::reduce(op), || kernels::traffic(&[x]));
-        reduce::reduce(op, x, axes)
+        Kernels::Cpu.reduce(reduce::named(op), x, axes)
     }
 
     fn arg_reduce(&self, op: ArgReduce, x: &Array, axis: usize) -> Array {
-        let _span = kernel(kernels::arg_reduce(op), || kernels::traffic(&[x]));
-        reduce::arg_reduce(op, x, axis)
+        Kernels::Cpu.arg_reduce(reduce::places::named(op), x, axis)
     }
 
     fn matmul(&self, a: &Array, b: &Array) -> Array {
@@ -264,14 +293,11 @@ impl Backend for Cpu {
 
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let _span = kernel("place", || kernels::traffic(&[source, source]));
-        with_dtype!(x.dtype(), T => region::place::<T>(x, region, source))
+        with_bits!(x.dtype(), T => region::place::<T>(x, region, source))
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
-        let _span = kernel(kernels::binary(op), || kernels::traffic(&[b, b, b]));
-        if !binary::assign(op, a, b) {
-            *a = binary::binary(op, a, b);
-        }
+        Kernels::Cpu.binary_assign(binary::named_assign(op), a, b);
     }
 
     fn frexp(&self, x: &Array) -> (Array, Array) {
@@ -280,8 +306,7 @@ impl Backend for Cpu {
     }
 
     fn ternary(&self, op: Ternary, a: &Array, b: &Array, c: &Array) -> Array {
-        let _span = kernel(kernels::ternary(op), || kernels::traffic(&[a, b, c, a]));
-        binary::ternary(op, a, b, c)
+        Kernels::Cpu.ternary(binary::ternary::named(op), a, b, c)
     }
 
     fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {

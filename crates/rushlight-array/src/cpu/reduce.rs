@@ -1,10 +1,11 @@
 //! Reductions: sums in a fixed tree, so that they are accurate and do not depend on the thread count.
 
 use super::Cpu;
-use super::elementwise;
+use super::elementwise::{Level, Narrow, Rare, Usual};
 use super::float::Float;
 use super::rows;
 use super::simd::vectorized;
+use super::table::{Named, table};
 use super::threads::for_each_slice;
 use super::walk::Walk;
 use crate::array::Array;
@@ -18,19 +19,24 @@ const LEAF: usize = 256;
 /// How two partial results become one.
 trait Fold<T>: Copy + Sync {
     const START: T;
+    /// Whether partial results may meet in any tree: all but sums and products of floats give the same bits.
+    const IN_ANY_TREE: bool;
+    type Level: Level;
     fn fold(a: T, b: T) -> T;
 }
 
 macro_rules! folds {
     ($t:ty, sum $zero:expr, $add:expr, prod $one:expr, $mul:expr, max $low:expr, $max:expr, min $high:expr, $min:expr) => {
-        folds!(@ $t, SumFold, $zero, $add);
-        folds!(@ $t, ProdFold, $one, $mul);
-        folds!(@ $t, MaxFold, $low, $max);
-        folds!(@ $t, MinFold, $high, $min);
+        folds!(@ $t, SumFold, Usual, false, $zero, $add);
+        folds!(@ $t, ProdFold, Rare, false, $one, $mul);
+        folds!(@ $t, MaxFold, Usual, true, $low, $max);
+        folds!(@ $t, MinFold, Usual, true, $high, $min);
     };
-    (@ $t:ty, $name:ident, $start:expr, $fold:expr) => {
+    (@ $t:ty, $name:ident, $level:ty, $extreme:expr, $start:expr, $fold:expr) => {
         impl Fold<$t> for $name {
             const START: $t = $start;
+            const IN_ANY_TREE: bool = $extreme || !<$t>::DTYPE.is_float();
+            type Level = $level;
             #[inline(always)]
             fn fold(a: $t, b: $t) -> $t {
                 let fold: fn($t, $t) -> $t = $fold;
@@ -59,7 +65,7 @@ folds!(bool, sum false, |a, b| a | b, prod true, |a, b| a & b, max false, |a, b|
 /// The fold of a contiguous run. Not inlined, as the functions below: each stands in several others.
 #[inline(never)]
 fn run<T: Element, F: Fold<T>>(x: &[T]) -> T {
-    elementwise::vectorized::<T, T, _>(
+    F::Level::run::<T, T, _>(
         #[inline(always)]
         || {
             rows::tree(
@@ -95,38 +101,61 @@ fn strided<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, offset: usize, st
 /// Columns that are folded at a time, their totals in the nearest cache and each row's part read as a stream.
 const WIDE: usize = 512;
 
+/// Columns whose totals stay in registers.
+const FEW: usize = 16;
+
 /// Folds the columns of `rows x out.len()` elements, rows `stride` apart, into `out`.
 #[inline(never)]
 fn columns<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
-    elementwise::vectorized::<T, T, _>(
+    F::Level::run::<T, T, _>(
         #[inline(always)]
         || {
+            if F::IN_ANY_TREE {
+                return in_rows::<T, F>(data, rows, stride, out);
+            }
             let (mut done, len) = (0, out.len());
-            if len >= 32 {
-                for out in out.chunks_mut(WIDE) {
-                    block::<T, F, WIDE>(&data[done..], rows, stride, out);
-                    done += out.len();
-                }
+            while done < len {
+                let (data, out) = (&data[done..], &mut out[done..]);
+                let width = WIDE.min(out.len());
+                done += if len >= 2 * FEW {
+                    block::<T, F, WIDE>(data, rows, stride, &mut out[..width])
+                } else if width >= FEW {
+                    block::<T, F, FEW>(data, rows, stride, &mut out[..FEW])
+                } else {
+                    block::<T, F, { FEW - 1 }>(data, rows, stride, &mut out[..width])
+                };
             }
-            // As many columns at a time as stay in registers.
-            macro_rules! blocks {
-                ($($width:literal)*) => {$(
-                    while len - done >= $width {
-                        block::<T, F, $width>(&data[done..], rows, stride, &mut out[done..done + $width]);
-                        done += $width;
-                    }
-                )*};
-            }
-            blocks!(16 4 1);
         },
     );
 }
 
-/// The folds of `N` neighbouring columns, or of fewer if they are [`WIDE`]: a chain for each column and leaf of rows, the
-/// leaves in a binary tree.
+/// The folds of columns, row by row, with the totals in their places.
 #[inline(always)]
-fn block<T: Element, F: Fold<T>, const N: usize>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
-    let width = if N == WIDE { out.len() } else { N };
+fn in_rows<T: Element, F: Fold<T>>(data: &[T], rows: usize, stride: usize, out: &mut [T]) {
+    for start in (0..out.len()).step_by(WIDE) {
+        let width = WIDE.min(out.len() - start);
+        let out = &mut out[start..start + width];
+        out.fill(F::START);
+        for row in 0..rows {
+            let row = &data[row * stride + start..][..width];
+            out.iter_mut().zip(row).for_each(
+                #[inline(always)]
+                |(total, &v)| *total = F::fold(*total, v),
+            );
+        }
+    }
+}
+
+/// The folds of `N` neighbouring columns, or of fewer if `N` is not [`FEW`]: a chain for each column and leaf of rows, the
+/// leaves in a binary tree. Returns their number.
+#[inline(always)]
+fn block<T: Element, F: Fold<T>, const N: usize>(
+    data: &[T],
+    rows: usize,
+    stride: usize,
+    out: &mut [T],
+) -> usize {
+    let width = if N == FEW { N } else { out.len() };
     let mut open: Vec<T> = Vec::new();
     for (count, start) in (0..rows).step_by(LEAF).enumerate() {
         let mut totals = [F::START; N];
@@ -144,6 +173,7 @@ fn block<T: Element, F: Fold<T>, const N: usize>(data: &[T], rows: usize, stride
     if rows > LEAF {
         finish::<T, F>(&open, out);
     }
+    width
 }
 
 /// Takes in a leaf, as in a binary counter: each entry holds the fold of a power of two of leaves.
@@ -196,28 +226,43 @@ fn last_neighbours(axes: &[usize]) -> Option<usize> {
     (1..axes.len()).rev().find(|&i| axes[i - 1] + 1 != axes[i])
 }
 
+/// The loops of a way to fold, for what is compiled once for each type.
+#[derive(Clone, Copy)]
+struct Loops<T> {
+    start: T,
+    run: fn(&[T]) -> T,
+    columns: fn(&[T], usize, usize, &mut [T]),
+    strided: fn(&[T], &Walk<1>, usize, usize, usize) -> T,
+}
+
 fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
+    let loops =
+        Loops { start: F::START, run: run::<T, F>, columns: columns::<T, F>, strided: strided::<T, F> };
+    reduce_with(x, axes, loops)
+}
+
+fn reduce_with<T: Element>(x: &Array, axes: &[usize], loops: Loops<T>) -> Array {
     let mut shape = x.shape().clone();
     axes.iter().for_each(|&a| shape.dims_mut()[a] = 1);
     if x.numel() == 0 {
-        return Array::build(shape, |out: &mut [T]| out.fill(F::START));
+        return Array::build(shape, |out: &mut [T]| out.fill(loops.start));
     }
     if let Some(at) = last_neighbours(axes).filter(|_| x.is_contiguous()) {
-        return reduce_by::<T, F>(&reduce_by::<T, F>(x, &axes[at..]), &axes[..at]);
+        return reduce_with(&reduce_with(x, &axes[at..], loops), &axes[..at], loops);
     }
     Array::build(shape, |out: &mut [T]| match blocks(x, axes) {
         Some([1, count, 1]) if count <= PART => {
-            out[0] = run::<T, F>(x.as_slice::<T>().expect("it is contiguous"));
+            out[0] = (loops.run)(x.as_slice::<T>().expect("it is contiguous"));
         }
         Some([1, count, 1]) => {
             let walk = Walk::new([x.layout()]);
-            out[0] = whole::<T, F>(x.host(), &walk, count, x.layout().offset());
+            out[0] = whole(x.host(), &walk, count, x.layout().offset(), loops);
         }
         Some([_, count, 1]) => {
             let data = x.as_slice::<T>().expect("it is contiguous");
             for_each_slice(out, (4096 / count).max(1), count, &|start, out| {
                 for (o, row) in out.iter_mut().zip(data[start * count..].chunks_exact(count)) {
-                    *o = run::<T, F>(row);
+                    *o = (loops.run)(row);
                 }
             });
         }
@@ -227,21 +272,21 @@ fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
             let size = if outer == 1 { 512 } else { inner };
             for_each_slice(out, size, count, &|start, out| {
                 let (block, column) = (start / inner, start % inner);
-                columns::<T, F>(&data[block * count * inner + column..], count, inner, out);
+                (loops.columns)(&data[block * count * inner + column..], count, inner, out);
             });
         }
-        None => scattered::<T, F>(x, axes, out),
+        None => scattered(x, axes, out, loops),
     })
 }
 
 /// Any layout: each result folds what a walk over the reduced axes finds.
-fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
+fn scattered<T: Element>(x: &Array, axes: &[usize], out: &mut [T], loops: Loops<T>) {
     let data = x.host::<T>();
     let (reduced, kept) = split(x.layout(), axes);
     let (count, base) = (reduced.numel(), reduced.offset());
     let (inner, outer) = (Walk::new([&reduced]), Walk::new([&kept]));
     if out.len() == 1 {
-        out[0] = whole::<T, F>(data, &inner, count, base);
+        out[0] = whole(data, &inner, count, base, loops);
         return;
     }
     // Each result is folded by one thread, in its own fixed tree.
@@ -251,9 +296,9 @@ fn scattered<T: Element, F: Fold<T>>(x: &Array, axes: &[usize], out: &mut [T]) {
             for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
                 let at = (row.at[0] as isize + i as isize * step) as usize;
                 *o = if inner.inner() == [1] && inner.is_one_row() {
-                    run::<T, F>(&data[at..at + count])
+                    (loops.run)(&data[at..at + count])
                 } else {
-                    strided::<T, F>(data, &inner, at.wrapping_sub(base), 0, count)
+                    (loops.strided)(data, &inner, at.wrapping_sub(base), 0, count)
                 };
             }
         });
@@ -265,39 +310,42 @@ const PART: usize = 1 << 15;
 
 /// One result from everything: chunks of a fixed size by all threads, then a tree over the chunks.
 #[inline(never)]
-fn whole<T: Element, F: Fold<T>>(data: &[T], walk: &Walk<1>, count: usize, base: usize) -> T {
-    let mut parts = vec![F::START; count.div_ceil(PART)];
+fn whole<T: Element>(data: &[T], walk: &Walk<1>, count: usize, base: usize, loops: Loops<T>) -> T {
+    let mut parts = vec![loops.start; count.div_ceil(PART)];
     for_each_slice(&mut parts, 1, PART.min(count), &|i, part| {
         let (start, end) = (i * PART, count.min((i + 1) * PART));
         part[0] = match walk.inner() {
-            [1] if walk.is_one_row() => run::<T, F>(&data[base + start..base + end]),
-            _ => strided::<T, F>(data, walk, 0, start, end),
+            [1] if walk.is_one_row() => (loops.run)(&data[base + start..base + end]),
+            _ => (loops.strided)(data, walk, 0, start, end),
         };
     });
-    run::<T, F>(&parts)
+    (loops.run)(&parts)
 }
 
-pub(crate) fn reduce(op: Reduce, x: &Array, axes: &[usize]) -> Array {
-    fn by<T: Element>(op: Reduce, x: &Array, axes: &[usize]) -> Array
-    where
-        SumFold: Fold<T>,
-        ProdFold: Fold<T>,
-        MaxFold: Fold<T>,
-        MinFold: Fold<T>,
-    {
-        match op {
-            Reduce::Sum => reduce_by::<T, SumFold>(x, axes),
-            Reduce::Prod => reduce_by::<T, ProdFold>(x, axes),
-            Reduce::Max => reduce_by::<T, MaxFold>(x, axes),
-            Reduce::Min => reduce_by::<T, MinFold>(x, axes),
+/// `f` of the dtype's type and a way to fold.
+macro_rules! fold_by {
+    ($x:expr, $f:ident::<$fold:ident>($($argument:expr),*)) => {
+        match $x.dtype() {
+            DType::F32 => $f::<f32, $fold>($($argument),*),
+            DType::F64 => $f::<f64, $fold>($($argument),*),
+            DType::I64 => $f::<i64, $fold>($($argument),*),
+            _ => $f::<bool, $fold>($($argument),*),
         }
-    }
-    match x.dtype() {
-        DType::F32 => by::<f32>(op, x, axes),
-        DType::F64 => by::<f64>(op, x, axes),
-        DType::I64 => by::<i64>(op, x, axes),
-        _ => by::<bool>(op, x, axes),
-    }
+    };
+}
+
+pub(crate) type ReduceKernel = fn(Reduce, &Array, &[usize]) -> Array;
+
+/// A reduction and its kernel.
+pub(crate) type NamedReduce = Named<Reduce, ReduceKernel>;
+
+table! {
+    Reduce, ReduceKernel; Reduce, []; (x: &Array, axes: &[usize])
+
+    sum() = [Reduce::Sum] { all => fold_by!(x, reduce_by::<SumFold>(x, axes)) }
+    prod() = [Reduce::Prod] { all => fold_by!(x, reduce_by::<ProdFold>(x, axes)) }
+    max() = [Reduce::Max] { all => fold_by!(x, reduce_by::<MaxFold>(x, axes)) }
+    min() = [Reduce::Min] { all => fold_by!(x, reduce_by::<MinFold>(x, axes)) }
 }
 
 /// One result for each row of `count` elements from what `f` makes of a part of it: long rows in chunks of a fixed size,
@@ -368,7 +416,7 @@ pub(crate) fn term(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]
         _ => {
             let x = centre.map_or_else(|| x.clone(), |centre| x.sub(centre));
             let terms = if term == Term::Abs { x.abs() } else { x.mul(&x) };
-            Cpu.reduce(Reduce::Sum, &terms, axes)
+            (sum().on_cpu)(Reduce::Sum, &terms, axes)
         }
     }
 }
@@ -378,7 +426,7 @@ pub(crate) fn count_nonzero(x: &Array, axes: &[usize]) -> Array {
     /// No count of a part overflows.
     fn part<T: Element>(_: usize, x: &[T]) -> i64 {
         let zero = T::default();
-        let count = vectorized(
+        let count = Narrow::run::<T, T, _>(
             #[inline(always)]
             || {
                 x.iter()
@@ -402,7 +450,7 @@ pub(crate) fn count_nonzero(x: &Array, axes: &[usize]) -> Array {
         (Some([_, count, 1]), DType::F64) if count > 0 => by::<f64>(x, axes, count),
         (Some([_, count, 1]), DType::I64) if count > 0 => by::<i64>(x, axes, count),
         (Some([_, count, 1]), DType::Bool) if count > 0 => by::<bool>(x, axes, count),
-        _ => Cpu.reduce(Reduce::Sum, &Cpu.cast(&Cpu.cast(x, DType::Bool), DType::I64), axes),
+        _ => (sum().on_cpu)(Reduce::Sum, &Cpu.cast(&Cpu.cast(x, DType::Bool), DType::I64), axes),
     }
 }
 
@@ -426,53 +474,48 @@ fn first_of<T: Element, F: Fold<T>>(x: &[T]) -> usize {
 /// Rows from this length on are read twice in vector code, first for the value and then for its place.
 const LONG: usize = 64;
 
-pub(crate) fn arg_reduce(op: ArgReduce, x: &Array, axis: usize) -> Array {
-    // NaN compares with nothing, itself included: it takes the place and keeps it.
-    #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
-    fn by<T: Element>(op: ArgReduce, x: &Array, axis: usize) -> Array
-    where
-        MaxFold: Fold<T>,
-        MinFold: Fold<T>,
-    {
-        let first_of = match op {
-            ArgReduce::Max => first_of::<T, MaxFold>,
-            ArgReduce::Min => first_of::<T, MinFold>,
-        };
-        let better = |new: T, old: T| {
-            let wins = match op {
-                ArgReduce::Max => new > old,
-                ArgReduce::Min => new < old,
-            };
-            wins || (new != new && old == old)
-        };
-        let mut shape = x.shape().to_vec();
-        let (size, stride) = (shape[axis], x.layout().strides()[axis]);
-        shape[axis] = 1;
-        let (_, kept) = split(x.layout(), &[axis]);
-        let (data, outer) = (x.host::<T>(), Walk::new([&kept]));
-        let [step] = outer.inner();
-        Array::build(shape, |out: &mut [i64]| {
-            for_each_slice(out, (4096 / size).max(1), size, &|start, out| {
-                outer.rows(start, start + out.len(), &mut |row| {
-                    for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
-                        let first = row.at[0] as isize + i as isize * step;
-                        let at = |j: usize| data[(first + j as isize * stride) as usize];
-                        if stride == 1 && size >= LONG {
-                            *o = first_of(&data[first as usize..][..size]) as i64;
-                            continue;
-                        }
-                        let best =
-                            (1..size).fold(0, |best, j| if better(at(j), at(best)) { j } else { best });
-                        *o = best as i64;
+/// The places of extreme values.
+pub(crate) mod places {
+    use super::*;
+
+    pub(crate) type ArgKernel = fn(ArgReduce, &Array, usize) -> Array;
+
+    /// Such a reduction and its kernel.
+    pub(crate) type NamedArg = Named<ArgReduce, ArgKernel>;
+
+    table! {
+        ArgReduce, ArgKernel; ArgReduce, []; (x: &Array, axis: usize)
+
+        max() = [ArgReduce::Max] { all => fold_by!(x, places_by::<MaxFold>(x, axis)) }
+        min() = [ArgReduce::Min] { all => fold_by!(x, places_by::<MinFold>(x, axis)) }
+    }
+}
+
+// NaN compares with nothing, itself included: it takes the place and keeps it.
+#[allow(clippy::eq_op, reason = "only NaN differs from itself")]
+fn places_by<T: Element, F: Fold<T>>(x: &Array, axis: usize) -> Array {
+    // What a fold keeps of two different numbers is the better one.
+    let better = |new: T, old: T| (new != old && F::fold(old, new) == new) || (new != new && old == old);
+    let mut shape = x.shape().to_vec();
+    let (size, stride) = (shape[axis], x.layout().strides()[axis]);
+    shape[axis] = 1;
+    let (_, kept) = split(x.layout(), &[axis]);
+    let (data, outer) = (x.host::<T>(), Walk::new([&kept]));
+    let [step] = outer.inner();
+    Array::build(shape, |out: &mut [i64]| {
+        for_each_slice(out, (4096 / size).max(1), size, &|start, out| {
+            outer.rows(start, start + out.len(), &mut |row| {
+                for (i, o) in out[row.start - start..][..row.len].iter_mut().enumerate() {
+                    let first = row.at[0] as isize + i as isize * step;
+                    let at = |j: usize| data[(first + j as isize * stride) as usize];
+                    if stride == 1 && size >= LONG {
+                        *o = first_of::<T, F>(&data[first as usize..][..size]) as i64;
+                        continue;
                     }
-                });
+                    let best = (1..size).fold(0, |best, j| if better(at(j), at(best)) { j } else { best });
+                    *o = best as i64;
+                }
             });
-        })
-    }
-    match x.dtype() {
-        DType::F32 => by::<f32>(op, x, axis),
-        DType::F64 => by::<f64>(op, x, axis),
-        DType::I64 => by::<i64>(op, x, axis),
-        _ => by::<bool>(op, x, axis),
-    }
+        });
+    })
 }

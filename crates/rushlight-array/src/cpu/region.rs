@@ -15,7 +15,10 @@ pub(crate) fn place<T: Element>(mut x: Array, region: &Layout, source: &Array) -
         return x;
     }
     let walk = Walk::new([region, source.layout()]);
-    let (data, out) = (source.host::<T>(), x.make_mut::<T>());
+    if x.as_mut_bits::<T>().is_none() {
+        x = x.device().kernels().copy(&x);
+    }
+    let (data, out) = (source.host::<T>(), x.as_mut_bits::<T>().expect("it is a copy, or nobody else's"));
     match Bands::of(region) {
         Some(bands) => {
             let rows = (CHUNK / bands.height).max(1);

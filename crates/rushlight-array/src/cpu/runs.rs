@@ -40,21 +40,16 @@ kernel!(Kernel3: A B C);
 pub(super) fn runs1<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn Kernel1<O, A>) -> Array {
     let data = x.host::<A>();
     for_each_tile([x], cost, &|out: &mut [O], tile| {
-        if is_dense(&tile) {
-            for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                kernel.run(out, row(data, &tile, 0, i));
-            }
-        } else if tile.inner == [0] && tile.len >= LONG {
+        if tile.inner == [0] && tile.len >= LONG {
             // One element for all of the row.
             for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
                 let at = (tile.at[0] as isize + i as isize * tile.outer[0]) as usize;
                 kernel.run(&mut out[..1], &data[at..=at]);
                 out.fill(out[0]);
             }
-        } else {
-            let mut feed = Feed::new(data, &tile, 0);
-            for_each_block(&tile, out, &mut |out, block| kernel.run(out, feed.take(block)));
+            return;
         }
+        pieces1(data, &tile, &mut |start, x| kernel.run(&mut out[start..start + x.len()], x));
     })
 }
 
@@ -67,14 +62,7 @@ pub(super) fn runs<A: Element, B: Element, O: Element>(
 ) -> Array {
     let (x, y) = (a.host::<A>(), b.host::<B>());
     for_each_tile([a, b], cost, &|out: &mut [O], tile| {
-        if is_dense(&tile) {
-            for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                kernel.run(out, row(x, &tile, 0, i), row(y, &tile, 1, i));
-            }
-            return;
-        }
-        let (mut x, mut y) = (Feed::new(x, &tile, 0), Feed::new(y, &tile, 1));
-        for_each_block(&tile, out, &mut |out, block| kernel.run(out, x.take(block), y.take(block)));
+        pieces2(x, y, &tile, &mut |start, x, y| kernel.run(&mut out[start..start + x.len()], x, y));
     })
 }
 
@@ -87,17 +75,52 @@ pub(super) fn runs3<A: Element, B: Element, C: Element, O: Element>(
     let [a, b, c] = operands;
     let (x, y, z) = (a.host::<A>(), b.host::<B>(), c.host::<C>());
     for_each_tile(operands, cost, &|out: &mut [O], tile| {
-        if is_dense(&tile) {
-            for (i, out) in out.chunks_exact_mut(tile.len).enumerate() {
-                kernel.run(out, row(x, &tile, 0, i), row(y, &tile, 1, i), row(z, &tile, 2, i));
-            }
-            return;
-        }
-        let (mut x, mut y, mut z) = (Feed::new(x, &tile, 0), Feed::new(y, &tile, 1), Feed::new(z, &tile, 2));
-        for_each_block(&tile, out, &mut |out, block| {
-            kernel.run(out, x.take(block), y.take(block), z.take(block))
-        });
+        pieces3(x, y, z, &tile, &mut |start, x, y, z| kernel.run(&mut out[start..start + x.len()], x, y, z));
     })
+}
+
+/// Calls `visit` for the runs of a tile, with the number of their first element: compiled once for a type, whatever the
+/// kernels make of it.
+#[inline(never)]
+fn pieces1<A: Element>(x: &[A], tile: &Tile<1>, visit: &mut dyn FnMut(usize, &[A])) {
+    if is_dense(tile) {
+        (0..tile.rows).for_each(|i| visit(i * tile.len, row(x, tile, 0, i)));
+        return;
+    }
+    let mut x = Feed::new(x, tile, 0);
+    for_each_block(tile, &mut |block| visit(block.start, x.take(block)));
+}
+
+type Visit2<'a, A, B> = dyn FnMut(usize, &[A], &[B]) + 'a;
+type Visit3<'a, A, B, C> = dyn FnMut(usize, &[A], &[B], &[C]) + 'a;
+
+/// As [`pieces1`], of two operands.
+#[inline(never)]
+fn pieces2<A: Element, B: Element>(x: &[A], y: &[B], tile: &Tile<2>, visit: &mut Visit2<'_, A, B>) {
+    if is_dense(tile) {
+        (0..tile.rows).for_each(|i| visit(i * tile.len, row(x, tile, 0, i), row(y, tile, 1, i)));
+        return;
+    }
+    let (mut x, mut y) = (Feed::new(x, tile, 0), Feed::new(y, tile, 1));
+    for_each_block(tile, &mut |block| visit(block.start, x.take(block), y.take(block)));
+}
+
+/// As [`pieces1`], of three operands.
+#[inline(never)]
+fn pieces3<A: Element, B: Element, C: Element>(
+    x: &[A],
+    y: &[B],
+    z: &[C],
+    tile: &Tile<3>,
+    visit: &mut Visit3<'_, A, B, C>,
+) {
+    if is_dense(tile) {
+        (0..tile.rows)
+            .for_each(|i| visit(i * tile.len, row(x, tile, 0, i), row(y, tile, 1, i), row(z, tile, 2, i)));
+        return;
+    }
+    let (mut x, mut y, mut z) = (Feed::new(x, tile, 0), Feed::new(y, tile, 1), Feed::new(z, tile, 2));
+    for_each_block(tile, &mut |block| visit(block.start, x.take(block), y.take(block), z.take(block)));
 }
 
 /// What is done with a tile, as a trait object for the same reason as kernels.
@@ -163,22 +186,21 @@ struct Block {
     column: usize,
     rows: usize,
     columns: usize,
+    /// The number of its first element in the tile.
+    start: usize,
 }
 
-/// Cuts a tile and its output into blocks of at most [`RUN`] elements.
-fn for_each_block<O, const N: usize>(
-    tile: &Tile<N>,
-    mut out: &mut [O],
-    visit: &mut impl FnMut(&mut [O], Block),
-) {
+/// Cuts a tile into blocks of at most [`RUN`] elements.
+#[inline(always)]
+fn for_each_block<const N: usize>(tile: &Tile<N>, visit: &mut impl FnMut(Block)) {
     let (most_rows, most_columns) = ((RUN / tile.len).max(1), tile.len.min(RUN));
+    let mut start = 0;
     for row in (0..tile.rows).step_by(most_rows) {
         let rows = most_rows.min(tile.rows - row);
         for column in (0..tile.len).step_by(most_columns) {
             let columns = most_columns.min(tile.len - column);
-            let (now, later) = std::mem::take(&mut out).split_at_mut(rows * columns);
-            visit(now, Block { row, column, rows, columns });
-            out = later;
+            visit(Block { row, column, rows, columns, start });
+            start += rows * columns;
         }
     }
 }

@@ -1,238 +1,258 @@
-//! Elementwise functions of one array: the table of functions, and loops for those that gain by a copy without gaps
-//! where the array has some.
+//! Elementwise functions of one array: the table of functions.
 
-use super::binary::zip;
-use super::elementwise::{CHUNK, map_elements as map};
+use super::elementwise::map_elements as map;
 use super::float::Float;
 use super::math::{self, bessel, exponential, inverse, probability};
-use super::runs::Kernel1;
-use super::simd::vectorized;
-use super::threads::for_each_slice;
-use super::{activation, special};
+use super::runs::runs1;
+use super::table::{Named, table};
+use super::{activation, contiguous, special};
 use crate::array::Array;
 use crate::backend::{Gelu, Unary};
-use crate::dtype::{DType, Element};
+use crate::dtype::DType;
 
-/// A kernel for the whole array, which gets the output and as much of the input.
-fn by_rows<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn Kernel1<O, A>) -> Array {
-    let x = super::contiguous(x);
-    let data = x.as_slice::<A>().expect("it was made contiguous");
-    Array::build(x.shape(), |out: &mut [O]| {
-        for_each_slice(out, CHUNK, cost, &|start, out| kernel.run(out, &data[start..][..out.len()]));
-    })
-}
+pub(crate) type UnaryKernel = fn(Unary, &Array) -> Array;
 
-/// `f` of every element, in vector code; see [`by_element!`].
-#[inline(always)]
-pub(super) fn each<T: Element>(x: &Array, cost: usize, f: impl Fn(T) -> T + Sync + Copy) -> Array {
-    by_rows(x, cost, &|out: &mut [T], x: &[T]| {
-        vectorized(
-            #[inline(always)]
-            move || {
-                // A copy on this side of the call: its numbers stay in registers, whatever is written meanwhile.
-                let f = f;
-                for (o, &v) in out.iter_mut().zip(x) {
-                    *o = f(v);
-                }
-            },
-        );
-    })
-}
+/// A function and its kernel.
+pub(crate) type NamedUnary = Named<Unary, UnaryKernel>;
 
-/// `f` of every pair of elements of two arrays of one shape, in vector code; see [`by_pair!`].
-#[inline(always)]
-pub(super) fn pairs<T: Element>(
-    a: &Array,
-    b: &Array,
-    cost: usize,
-    f: impl Fn(T, T) -> T + Sync + Copy,
-) -> Array {
-    let (a, b) = (super::contiguous(a), super::contiguous(b));
-    zip(&a, &b, cost, f)
-}
-
-/// A closure of every element, inlined into the loop, which vector code needs.
-macro_rules! by_element {
-    ($x:expr, $cost:expr, |$v:ident: $t:ty| $body:expr) => {
-        crate::cpu::unary::each(
-            $x,
-            $cost,
-            #[inline(always)]
-            move |$v: $t| $body,
-        )
+/// As [`map!`], for what gains by a copy without gaps where the array has some.
+macro_rules! dense {
+    ($x:expr, $cost:expr, $($rest:tt)+) => {
+        map!(&contiguous($x), $cost, $($rest)+)
     };
 }
-pub(super) use by_element;
-
-/// As [`by_element!`], of two arrays.
-macro_rules! by_pair {
-    ($a:expr, $b:expr, $cost:expr, |$v:ident, $w:ident: $t:ty| $body:expr) => {
-        crate::cpu::unary::pairs(
-            $a,
-            $b,
-            $cost,
-            #[inline(always)]
-            move |$v: $t, $w: $t| $body,
-        )
-    };
-}
-pub(super) use by_pair;
 
 /// A kernel for a row of f32.
 type Row = fn(&mut [f32], &[f32]);
 
-/// The vector kernels of f32, and what an element costs in additions.
-fn f32_row(op: Unary) -> Option<(usize, Row)> {
-    /// A function of one number in a vector loop.
-    macro_rules! row {
-        ($f:path) => {{
-            fn row(out: &mut [f32], x: &[f32]) {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        for (o, &v) in out.iter_mut().zip(x) {
-                            *o = $f(v);
-                        }
-                    },
-                );
-            }
-            row
-        }};
-    }
-    Some(match op {
-        Unary::Sin => (6, math::sin_row),
-        Unary::Cos => (6, math::cos_row),
-        Unary::Tan => (8, math::tan_row),
-        Unary::Sinc => (10, row!(math::sinc)),
-        Unary::Exp2 => (4, row!(exponential::exp2)),
-        Unary::Log2 => (5, row!(exponential::log2)),
-        Unary::Log10 => (6, row!(exponential::log10)),
-        Unary::Sinh => (8, row!(exponential::sinh)),
-        Unary::Cosh => (6, row!(exponential::cosh)),
-        Unary::Asin => (8, row!(inverse::asin)),
-        Unary::Acos => (8, row!(inverse::acos)),
-        Unary::Atan => (6, row!(inverse::atan)),
-        Unary::Asinh => (12, row!(inverse::asinh)),
-        Unary::Acosh => (12, row!(inverse::acosh)),
-        Unary::Atanh => (10, row!(inverse::atanh)),
-        Unary::Erfc => (10, row!(probability::erfc)),
-        Unary::Erfinv => (12, row!(probability::erfinv)),
-        Unary::I0 => (16, row!(bessel::i0_f32)),
-        Unary::I1 => (16, row!(bessel::i1_f32)),
-        _ => return None,
-    })
+/// Such a kernel for the whole array.
+fn by_rows(x: &Array, cost: usize, row: Row) -> Array {
+    runs1(&contiguous(x), cost, &row)
 }
 
-/// The functions that are computed one by one: of f64, and of f32 where no vector kernel is.
-fn function(op: Unary) -> Option<fn(f64) -> f64> {
-    Some(match op {
-        Unary::Tan => f64::tan,
-        Unary::Sinc => special::sinc,
-        Unary::Exp2 => f64::exp2,
-        Unary::Log2 => f64::log2,
-        Unary::Log10 => f64::log10,
-        Unary::Sinh => f64::sinh,
-        Unary::Cosh => f64::cosh,
-        Unary::Asin => f64::asin,
-        Unary::Acos => f64::acos,
-        Unary::Atan => f64::atan,
-        Unary::Asinh => libm::asinh,
-        Unary::Acosh => special::acosh,
-        Unary::Atanh => libm::atanh,
-        Unary::Erfc => libm::erfc,
-        Unary::Erfinv => special::erfinv,
-        Unary::I0 => bessel::i0,
-        Unary::I1 => bessel::i1,
-        Unary::Lgamma => libm::lgamma,
-        Unary::Digamma => special::digamma,
-        _ => return None,
-    })
-}
-
-/// What such a function costs in additions: some 20 ns.
+/// What a function costs in additions that is computed one by one: some 20 ns.
 const ONE_BY_ONE: usize = 64;
 
 /// `f` of every element, in f64.
-fn one_by_one<T: Float>(x: &Array, f: impl Fn(f64) -> f64 + Sync) -> Array {
-    by_rows(x, ONE_BY_ONE, &|out: &mut [T], x: &[T]| {
+fn one_by_one<T: Float>(x: &Array, cost: usize, f: &(dyn Fn(f64) -> f64 + Sync)) -> Array {
+    runs1(x, cost, &|out: &mut [T], x: &[T]| {
         for (o, &v) in out.iter_mut().zip(x) {
             *o = T::from_f64(f(v.to_f64()));
         }
     })
 }
 
-/// The functions of floats, written once for f32 and f64. What one costs is its time in additions.
-fn float<T: Float>(op: Unary, x: &Array) -> Array {
-    if let Some(f) = function(op) {
-        return one_by_one::<T>(x, f);
+/// A function that is vector code in f32, and in f64 a call for each element.
+macro_rules! call {
+    ($x:expr, $f:expr) => {
+        one_by_one::<f64>($x, ONE_BY_ONE, &$f)
+    };
+}
+
+// What a function costs is its time in additions.
+table! {
+    Unary, UnaryKernel; Unary, []; (x: &Array)
+    + [Unary::Activation(kind)] => activation::named(kind);
+
+    neg() = [Unary::Neg] {
+        float => map!(x, 1, |v: T| -v),
+        i64 => map!(x, 1, |v: i64| v.wrapping_neg()),
     }
-    let [zero, one] = [T::ZERO, T::ONE];
-    match op {
-        Unary::Neg => map!(x, 1, |v: T| -v),
-        Unary::Abs => map!(x, 1, |v: T| v.abs()),
-        Unary::Sign => map!(x, 1, |v: T| if v > zero {
-            one
-        } else if v < zero {
-            -one
-        } else {
-            zero
-        }),
-        Unary::Exp => map!(x, 4, |v: T| v.exp()),
-        Unary::Expm1 => map!(x, 6, |v: T| v.exp_m1()),
-        Unary::Log => map!(x, 4, |v: T| v.ln()),
-        Unary::Log1p => map!(x, 6, |v: T| v.ln_1p()),
-        Unary::Sqrt => map!(x, 4, |v: T| v.sqrt()),
-        Unary::Rsqrt => by_element!(x, 6, |v: T| one / v.sqrt()),
-        Unary::Sin => map!(x, 6, |v: T| v.sin()),
-        Unary::Cos => map!(x, 6, |v: T| v.cos()),
-        Unary::Tanh => map!(x, 6, |v: T| v.tanh()),
-        Unary::Sigmoid => map!(x, 6, |v: T| v.sigmoid()),
-        Unary::Erf => map!(x, 8, |v: T| v.erf()),
-        Unary::Gelu(Gelu::Exact) => map!(x, 8, |v: T| v.gelu()),
-        Unary::Gelu(Gelu::Tanh) => map!(x, 8, |v: T| v.gelu_tanh()),
+    abs() = [Unary::Abs] {
+        float => map!(x, 1, |v: T| v.abs()),
+        i64 => map!(x, 1, |v: i64| v.wrapping_abs()),
+    }
+    sign() = [Unary::Sign] {
+        float => map!(x, 1, Rare |v: T| sign_of(v)),
+        i64 => map!(x, 1, |v: i64| v.signum()),
+    }
+    exp() = [Unary::Exp] {
+        f32 => map!(x, 4, Wide |v: f32| math::exp(v)),
+        f64 => call!(x, f64::exp),
+    }
+    expm1() = [Unary::Expm1] {
+        f32 => map!(x, 6, |v: f32| math::exp_m1(v)),
+        f64 => call!(x, f64::exp_m1),
+    }
+    log() = [Unary::Log] {
+        f32 => map!(x, 4, Wide |v: f32| math::ln(v)),
+        f64 => call!(x, f64::ln),
+    }
+    log1p() = [Unary::Log1p] {
+        f32 => map!(x, 6, |v: f32| math::ln_1p(v)),
+        f64 => call!(x, f64::ln_1p),
+    }
+    sqrt() = [Unary::Sqrt] { float => map!(x, 4, Rare |v: T| v.sqrt()) }
+    rsqrt() = [Unary::Rsqrt] { float => dense!(x, 6, Rare |v: T| T::ONE / v.sqrt()) }
+    sin() = [Unary::Sin] {
+        f32 => by_rows(x, 6, math::sin_row),
+        f64 => call!(x, f64::sin),
+    }
+    cos() = [Unary::Cos] {
+        f32 => by_rows(x, 6, math::cos_row),
+        f64 => call!(x, f64::cos),
+    }
+    tan() = [Unary::Tan] {
+        f32 => by_rows(x, 8, math::tan_row),
+        f64 => call!(x, f64::tan),
+    }
+    tanh() = [Unary::Tanh] {
+        f32 => map!(x, 6, Wide |v: f32| math::tanh(v)),
+        f64 => call!(x, f64::tanh),
+    }
+    sigmoid() = [Unary::Sigmoid] {
+        f32 => map!(x, 6, Wide |v: f32| math::sigmoid(v)),
+        f64 => call!(x, <f64 as Float>::sigmoid),
+    }
+    erf() = [Unary::Erf] {
+        f32 => map!(x, 8, Wide |v: f32| math::erf(v)),
+        f64 => call!(x, libm::erf),
+    }
+    gelu() = [Unary::Gelu(Gelu::Exact)] {
+        f32 => map!(x, 8, Wide |v: f32| math::gelu(v)),
+        f64 => call!(x, <f64 as Float>::gelu),
+    }
+    gelu_tanh() = [Unary::Gelu(Gelu::Tanh)] {
+        f32 => map!(x, 8, Wide |v: f32| math::gelu_tanh(v)),
+        f64 => call!(x, <f64 as Float>::gelu_tanh),
+    }
+    relu() = [Unary::Relu] {
         // Written so that NaN stays NaN.
-        Unary::Relu => map!(x, 1, |v: T| if v < zero { zero } else { v }),
-        Unary::Activation(kind) => activation::apply::<T>(kind, x),
-        Unary::Reciprocal => map!(x, 2, |v: T| one / v),
-        Unary::Floor => map!(x, 1, |v: T| v.floor()),
-        // Minus zero for what lies between -1 and 0.
-        Unary::Ceil => by_element!(x, 1, |v: T| -(-v).floor()),
-        Unary::Trunc => by_element!(x, 1, |v: T| if v < zero { -(-v).floor() } else { v.floor() }),
-        Unary::Frac => by_element!(x, 1, |v: T| v - if v < zero { -(-v).floor() } else { v.floor() }),
-        Unary::Round(decimals) => round::<T>(x, decimals),
-        Unary::Polygamma(n) => {
+        float => map!(x, 1, |v: T| if v < T::ZERO { T::ZERO } else { v }),
+        i64 => map!(x, 1, |v: i64| v.max(0)),
+    }
+    reciprocal() = [Unary::Reciprocal] { float => map!(x, 2, Rare |v: T| T::ONE / v) }
+    floor() = [Unary::Floor] {
+        float => map!(x, 1, |v: T| v.floor()),
+        i64 => x.clone(),
+    }
+    // Minus zero for what lies between -1 and 0.
+    ceil() = [Unary::Ceil] {
+        float => dense!(x, 1, |v: T| -(-v).floor()),
+        i64 => x.clone(),
+    }
+    trunc() = [Unary::Trunc] {
+        float => dense!(x, 1, |v: T| whole_part(v)),
+        i64 => x.clone(),
+    }
+    frac() = [Unary::Frac] { float => dense!(x, 1, |v: T| v - whole_part(v)) }
+    round_to_whole() = [Unary::Round(0)] {
+        float => dense!(x, 1, |v: T| v.round_ties_even()),
+        i64 => x.clone(),
+    }
+    // As PyTorch does: by a power of ten that is rounded itself.
+    round(decimals: i32) = [Unary::Round(decimals)] {
+        float => {
+            let ten = T::from_f64(10f64.powi(decimals.saturating_abs()));
+            if decimals > 0 {
+                dense!(x, 3, |v: T| (v * ten).round_ties_even() / ten)
+            } else {
+                dense!(x, 3, |v: T| (v / ten).round_ties_even() * ten)
+            }
+        },
+    }
+    exp2() = [Unary::Exp2] {
+        f32 => dense!(x, 4, |v: f32| exponential::exp2(v)),
+        f64 => call!(x, f64::exp2),
+    }
+    log2() = [Unary::Log2] {
+        f32 => dense!(x, 5, |v: f32| exponential::log2(v)),
+        f64 => call!(x, f64::log2),
+    }
+    log10() = [Unary::Log10] {
+        f32 => dense!(x, 6, |v: f32| exponential::log10(v)),
+        f64 => call!(x, f64::log10),
+    }
+    sinh() = [Unary::Sinh] {
+        f32 => dense!(x, 8, |v: f32| exponential::sinh(v)),
+        f64 => call!(x, f64::sinh),
+    }
+    cosh() = [Unary::Cosh] {
+        f32 => dense!(x, 6, |v: f32| exponential::cosh(v)),
+        f64 => call!(x, f64::cosh),
+    }
+    asin() = [Unary::Asin] {
+        f32 => dense!(x, 8, |v: f32| inverse::asin(v)),
+        f64 => call!(x, f64::asin),
+    }
+    acos() = [Unary::Acos] {
+        f32 => dense!(x, 8, |v: f32| inverse::acos(v)),
+        f64 => call!(x, f64::acos),
+    }
+    atan() = [Unary::Atan] {
+        f32 => dense!(x, 6, |v: f32| inverse::atan(v)),
+        f64 => call!(x, f64::atan),
+    }
+    asinh() = [Unary::Asinh] {
+        f32 => dense!(x, 12, |v: f32| inverse::asinh(v)),
+        f64 => call!(x, libm::asinh),
+    }
+    acosh() = [Unary::Acosh] {
+        f32 => dense!(x, 12, |v: f32| inverse::acosh(v)),
+        f64 => call!(x, special::acosh),
+    }
+    atanh() = [Unary::Atanh] {
+        f32 => dense!(x, 10, |v: f32| inverse::atanh(v)),
+        f64 => call!(x, libm::atanh),
+    }
+    sinc() = [Unary::Sinc] {
+        f32 => dense!(x, 10, |v: f32| math::sinc(v)),
+        f64 => call!(x, special::sinc),
+    }
+    erfc() = [Unary::Erfc] {
+        f32 => dense!(x, 10, |v: f32| probability::erfc(v)),
+        f64 => call!(x, libm::erfc),
+    }
+    erfinv() = [Unary::Erfinv] {
+        f32 => dense!(x, 12, |v: f32| probability::erfinv(v)),
+        f64 => call!(x, special::erfinv),
+    }
+    lgamma() = [Unary::Lgamma] { float => one_by_one::<T>(x, ONE_BY_ONE, &libm::lgamma) }
+    digamma() = [Unary::Digamma] { float => one_by_one::<T>(x, ONE_BY_ONE, &special::digamma) }
+    polygamma(n: u32) = [Unary::Polygamma(n)] {
+        float => {
             let pi = T::from_f64(std::f64::consts::PI).to_f64();
-            one_by_one::<T>(x, |v| special::polygamma(n, v, T::from_f64(pi * v).to_f64()))
-        }
-        Unary::Logit(None) => by_element!(x, 6, |v: T| (v / (one - v)).ln()),
-        Unary::Logit(Some(eps)) => {
-            let low = T::from_f64(eps);
-            let high = one - low;
-            by_element!(x, 6, |v: T| {
-                let v = if v < low {
-                    low
-                } else if v > high {
-                    high
-                } else {
-                    v
-                };
-                (v / (one - v)).ln()
-            })
-        }
-        Unary::Angle => {
+            one_by_one::<T>(x, ONE_BY_ONE, &|v| special::polygamma(n, v, T::from_f64(pi * v).to_f64()))
+        },
+    }
+    i0() = [Unary::I0] {
+        f32 => dense!(x, 16, |v: f32| bessel::i0_f32(v)),
+        f64 => call!(x, bessel::i0),
+    }
+    i1() = [Unary::I1] {
+        f32 => dense!(x, 16, |v: f32| bessel::i1_f32(v)),
+        f64 => call!(x, bessel::i1),
+    }
+    logit(eps: Option<f64>) = [Unary::Logit(eps)] {
+        float => match eps {
+            None => dense!(x, 6, Rare |v: T| (v / (T::ONE - v)).ln()),
+            Some(eps) => {
+                let low = T::from_f64(eps);
+                let high = T::ONE - low;
+                dense!(x, 6, Rare |v: T| {
+                    let v = activation::between(v, low, high);
+                    (v / (T::ONE - v)).ln()
+                })
+            }
+        },
+    }
+    angle() = [Unary::Angle] {
+        float => {
             let pi = T::from_f64(std::f64::consts::PI);
-            by_element!(x, 1, |v: T| if v < zero {
+            dense!(x, 1, Rare |v: T| if v < T::ZERO {
                 pi
             } else if v.is_nan() {
                 v
             } else {
-                zero
+                T::ZERO
             })
-        }
-        Unary::NanToNum(numbers) => {
+        },
+    }
+    nan_to_num(numbers: [f64; 3]) = [Unary::NanToNum(numbers)] {
+        float => {
             let [nan, above, below] = numbers.map(T::from_f64);
             let (most, least) = (-T::NEG_INFINITY, T::NEG_INFINITY);
-            by_element!(x, 1, |v: T| if v.is_nan() {
+            dense!(x, 1, Rare |v: T| if v.is_nan() {
                 nan
             } else if v == most {
                 above
@@ -241,93 +261,83 @@ fn float<T: Float>(op: Unary, x: &Array) -> Array {
             } else {
                 v
             })
-        }
-        Unary::Signbit => map!(x, 1, |v: T| v.to_f64().is_sign_negative()),
-        Unary::Not => map!(x, 1, |v: T| v == zero),
-        Unary::Scale(factor) => {
+        },
+    }
+    signbit() = [Unary::Signbit] {
+        float => map!(x, 1, Rare |v: T| v.to_f64().is_sign_negative()),
+        i64 => map!(x, 1, |v: i64| v < 0),
+    }
+    not() = [Unary::Not] { any => map!(x, 1, Rare |v: T| v == T::default()) }
+    scale(factor: f64) = [Unary::Scale(factor)] {
+        float => {
             let factor = T::from_f64(factor);
             map!(x, 1, |v: T| v * factor)
-        }
-        Unary::Offset(term) => {
+        },
+    }
+    offset(term: f64) = [Unary::Offset(term)] {
+        float => {
             let term = T::from_f64(term);
             map!(x, 1, |v: T| v + term)
-        }
-        Unary::Power(2.0) => map!(x, 1, |v: T| v * v),
-        Unary::Power(3.0) => map!(x, 1, |v: T| v * v * v),
-        Unary::Power(0.5) => map!(x, 4, |v: T| v.sqrt()),
-        Unary::Power(p) if p == p.trunc() && p.abs() <= 64.0 => {
-            let p = p as i32;
-            map!(x, 8, |v: T| v.powi(p))
-        }
-        Unary::Power(p) => {
-            let p = T::from_f64(p);
-            map!(x, 32, |v: T| v.powf(p))
-        }
-        Unary::Clamp(low, high) if low.is_nan() || high.is_nan() => {
-            let nan = T::from_f64(f64::NAN);
-            map!(x, 1, |_: T| nan)
-        }
-        Unary::Clamp(low, high) => {
-            let (low, high) = (T::from_f64(low), T::from_f64(high));
-            map!(x, 1, |v: T| {
-                let v = if v < low { low } else { v };
-                if v > high { high } else { v }
-            })
-        }
-        op => panic!("{op:?} has no kernel"),
+        },
     }
-}
-
-/// Rounds to so many decimals, as PyTorch does: by a power of ten that is rounded itself.
-fn round<T: Float>(x: &Array, decimals: i32) -> Array {
-    let ten = T::from_f64(10f64.powi(decimals.saturating_abs()));
-    match decimals {
-        0 => by_element!(x, 1, |v: T| v.round_ties_even()),
-        1.. => by_element!(x, 3, |v: T| (v * ten).round_ties_even() / ten),
-        _ => by_element!(x, 3, |v: T| (v / ten).round_ties_even() * ten),
+    square() = [Unary::Power(2.0)] { float => map!(x, 1, |v: T| v * v) }
+    cube() = [Unary::Power(3.0)] { float => map!(x, 1, |v: T| v * v * v) }
+    root() = [Unary::Power(0.5)] { all => (sqrt().on_cpu)(Unary::Sqrt, x) }
+    power(p: f64) = [Unary::Power(p)] {
+        float => {
+            if p == p.trunc() && p.abs() <= 64.0 {
+                let p = p as i32;
+                map!(x, 8, Rare |v: T| v.powi(p))
+            } else {
+                let p = T::from_f64(p);
+                map!(x, 32, Rare |v: T| v.powf(p))
+            }
+        },
     }
-}
-
-fn of_i64(op: Unary, x: &Array) -> Array {
-    match op {
-        Unary::Neg => map!(x, 1, |v: i64| v.wrapping_neg()),
-        Unary::Abs => map!(x, 1, |v: i64| v.wrapping_abs()),
-        Unary::Sign => map!(x, 1, |v: i64| v.signum()),
-        Unary::Relu => map!(x, 1, |v: i64| v.max(0)),
-        Unary::Activation(kind) => activation::apply_i64(kind, x),
-        Unary::Signbit => map!(x, 1, |v: i64| v < 0),
-        Unary::Not => map!(x, 1, |v: i64| v == 0),
-        Unary::Clamp(low, high) => {
+    clamp(low: f64, high: f64) = [Unary::Clamp(low, high)] {
+        float => {
+            // A bound that is NaN makes all of them NaN.
+            if low.is_nan() || high.is_nan() {
+                let nan = T::from_f64(f64::NAN);
+                return map!(x, 1, Rare |_: T| nan);
+            }
+            let [low, high] = [low, high].map(T::from_f64);
+            map!(x, 1, |v: T| activation::between(v, low, high))
+        },
+        i64 => {
             let (low, high) = (low as i64, high as i64);
             map!(x, 1, |v: i64| v.max(low).min(high))
-        }
-        Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round(0) => x.clone(),
-        op => panic!("{op:?} is not defined on i64; arrays cast to a float before they ask for it"),
+        },
     }
 }
 
-pub(crate) fn unary(op: Unary, x: &Array) -> Array {
-    match (x.dtype(), f32_row(op)) {
-        (DType::F32, Some((cost, row))) => by_rows(x, cost, &row),
-        (DType::F32, None) => float::<f32>(op, x),
-        (DType::F64, _) => float::<f64>(op, x),
-        (DType::I64, _) => of_i64(op, x),
-        _ => map!(x, 1, |v: bool| match op {
-            Unary::Not => !v,
-            op => panic!("{op:?} is not defined on bool"),
-        }),
+/// -1, 0 or 1; 0 for NaN.
+#[inline(always)]
+fn sign_of<T: Float>(v: T) -> T {
+    if v > T::ZERO {
+        T::ONE
+    } else if v < T::ZERO {
+        -T::ONE
+    } else {
+        T::ZERO
     }
+}
+
+/// Cut towards zero; minus zero for what lies between -1 and 0.
+#[inline(always)]
+fn whole_part<T: Float>(v: T) -> T {
+    if v < T::ZERO { -(-v).floor() } else { v.floor() }
 }
 
 /// Mantissas and exponents; see [`crate::backend::Backend::frexp`].
 pub(crate) fn frexp(x: &Array) -> (Array, Array) {
     fn of<T: Float>(x: &Array) -> (Array, Array) {
-        let mantissa = by_rows(x, 4, &|out: &mut [T], x: &[T]| {
+        let mantissa = runs1(x, 4, &|out: &mut [T], x: &[T]| {
             for (o, &v) in out.iter_mut().zip(x) {
                 *o = T::from_f64(split(v.to_f64()).0);
             }
         });
-        let exponent = by_rows(x, 4, &|out: &mut [i32], x: &[T]| {
+        let exponent = runs1(x, 4, &|out: &mut [i32], x: &[T]| {
             for (o, &v) in out.iter_mut().zip(x) {
                 *o = split(v.to_f64()).1;
             }

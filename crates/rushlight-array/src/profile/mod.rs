@@ -87,12 +87,14 @@ pub fn kernel(name: &'static str, work: impl FnOnce() -> Work) -> Span {
 #[cold]
 #[inline(never)]
 fn begin(name: &'static str, suffix: &'static str, work: impl FnOnce() -> Work) -> usize {
+    if is_wanted() { record::begin(record::Name { name, suffix }, work()) } else { 0 }
+}
+
+/// Whether anyone profiles. Not inlined, as what it calls: a program has [`begin`] for each kernel.
+#[inline(never)]
+fn is_wanted() -> bool {
     record::look_at_the_variable();
-    if STATE.load(Ordering::Relaxed) == OFF {
-        0
-    } else {
-        record::begin(record::Name { name, suffix }, work())
-    }
+    STATE.load(Ordering::Relaxed) != OFF
 }
 
 impl Drop for Span {

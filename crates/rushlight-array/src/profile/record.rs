@@ -160,6 +160,7 @@ impl Recorder {
 }
 
 /// Opens a span and gives the number of those that are open now; 0 while the thread ends and cannot record.
+#[inline(never)]
 pub(super) fn begin(name: Name, work: Work) -> usize {
     let depth = RECORDER.try_with(|recorder| {
         let mut recorder = recorder.borrow_mut();

@@ -5,7 +5,6 @@ use super::matmul::{check_product, check_same};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::backend::Binary;
 use rushlight_array::{Array, DType, Scalar, fail};
 
 /// Which product it is: PyTorch's names.
@@ -57,7 +56,7 @@ impl Op for AddProduct {
             return product.cast(dtype);
         }
         let input = scaled(&input, self.beta).expand(product.shape());
-        product.into_binary(Binary::Add, &input).cast(dtype)
+        product.into_add(&input).cast(dtype)
     }
     fn saves(&self) -> Saves {
         Saves::INPUTS

@@ -141,6 +141,27 @@ impl HostBuffer {
         unsafe { std::slice::from_raw_parts(self.pointer().cast::<T>().as_ptr(), self.len) }
     }
 
+    /// The elements, or numbers of another type with their bits; see [`DType::has_bits_of`].
+    pub(crate) fn bits<T: Element>(&self) -> &[T] {
+        assert!(T::DTYPE.has_bits_of(self.dtype), "a block of {} was read as {}", self.dtype, T::DTYPE);
+        // SAFETY: the block holds `len` initialised elements of the size of T (checked), aligned to 64 bytes, and each
+        // pattern of bits is a T, or both are bools.
+        unsafe { std::slice::from_raw_parts(self.pointer().cast::<T>().as_ptr(), self.len) }
+    }
+
+    /// As [`HostBuffer::bits`], to be written.
+    pub(crate) fn bits_mut<T: Element>(&mut self) -> &mut [T] {
+        assert!(T::DTYPE.has_bits_of(self.dtype), "a block of {} was written as {}", self.dtype, T::DTYPE);
+        // SAFETY: as in `bits`, and `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer().cast::<T>().as_ptr(), self.len) }
+    }
+
+    /// The same bits as numbers of another type of this size.
+    pub(crate) fn relabel(&mut self, dtype: DType) {
+        assert!(dtype.has_bits_of(self.dtype), "a block of {} became one of {dtype}", self.dtype);
+        self.dtype = dtype;
+    }
+
     /// The elements, to be written.
     ///
     /// # Panics
