@@ -50,7 +50,7 @@ pub(crate) mod window;
 use crate::array::Array;
 use crate::backend::{
     ArgReduce, Attention, Backend, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce,
-    Scan, Scatter, Term, Ternary, Unary,
+    Rule, Scan, Scatter, StepRule, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -433,12 +433,6 @@ impl Backend for Cpu {
     }
 
     fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
-        let states = state.iter().flatten().count();
-        let _span = kernel(step.rule.name(), || {
-            let mut work = kernels::traffic(&[w, w, g]);
-            work.bytes += kernels::traffic(&[w]).bytes * 2 * states as u64;
-            work
-        });
-        optimize::optimizer_step(step, w, g, state);
+        StepRule::step_on_host(step, w, g, state);
     }
 }
