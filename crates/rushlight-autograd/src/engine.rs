@@ -241,8 +241,7 @@ impl Sum {
             (Sum::Parts(sum, mut filled), Flow::Part(part))
                 if filled.iter().all(|other| other.is_apart(&part.region)) =>
             {
-                let layout = part.region.of("slice_backward", sum.layout());
-                let sum = sum.place(&layout, &part.grad);
+                let sum = (part.fill)(&part, sum);
                 filled.push(part.region);
                 Sum::Parts(sum, filled)
             }

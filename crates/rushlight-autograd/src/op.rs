@@ -258,6 +258,16 @@ pub(crate) struct Part {
     pub(crate) grad: Array,
     /// That of the whole.
     pub(crate) shape: Shape,
+    /// [`Part::fill`], behind a pointer: the engine, which is in every program, does not hold the code of views.
+    pub(crate) fill: fn(&Part, Array) -> Array,
+}
+
+impl Part {
+    /// The whole with this gradient in its places.
+    fn fill(&self, whole: Array) -> Array {
+        let layout = self.region.of("slice_backward", whole.layout());
+        whole.place(&layout, &self.grad)
+    }
 }
 
 /// Takes the gradients that a backward rule computes.
@@ -301,7 +311,8 @@ impl<'a> Gradients<'a> {
         if self.needs(i) {
             let Input { shape, dtype, .. } = &self.node.inputs[i];
             let grad = grad.value().cast(*dtype);
-            self.put(i, Flow::Part(Box::new(Part { region: region.clone(), grad, shape: shape.clone() })));
+            let (region, shape) = (region.clone(), shape.clone());
+            self.put(i, Flow::Part(Box::new(Part { region, grad, shape, fill: Part::fill })));
         }
     }
 
@@ -351,14 +362,28 @@ impl Tensor {
         // is called here, as through `dyn Op` its messages would not know the caller's line.
         let values = values(inputs);
         let output = op.forward(&views(&values));
-        if anomaly::watching() {
-            watch(op.name(), &values, &output);
-        }
-        if is_tracked(&output, inputs) {
-            record(Box::new(op), inputs, values, output)
-        } else {
-            Tensor::constant(output)
-        }
+        let mut op = Some(op);
+        finish(inputs, values, output, &mut || op.take().map(|op| -> Box<dyn Op> { Box::new(op) }))
+    }
+}
+
+/// What comes after `forward`. The operation is put in a box only where it is recorded.
+#[inline(never)]
+#[track_caller]
+fn finish(
+    inputs: &[&Tensor],
+    values: Values<'_>,
+    output: Array,
+    boxed: &mut dyn FnMut() -> Option<Box<dyn Op>>,
+) -> Tensor {
+    let tracked = is_tracked(&output, inputs);
+    let op = if tracked || anomaly::watching() { boxed() } else { None };
+    if let Some(op) = op.as_ref().filter(|_| anomaly::watching()) {
+        watch(op.name(), &values, &output);
+    }
+    match op {
+        Some(op) if tracked => record(op, inputs, values, output),
+        _ => Tensor::constant(output),
     }
 }
 
@@ -390,7 +415,6 @@ fn watch(name: &'static str, values: &Values<'_>, output: &Array) {
     anomaly::forward(name, &views(values), output);
 }
 
-#[inline(never)]
 fn is_tracked(output: &Array, inputs: &[&Tensor]) -> bool {
     is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad())
 }
