@@ -119,6 +119,17 @@ impl DType {
         }
     }
 
+    /// A type of this size of which every pattern of bits is an element. What only moves elements is compiled for these
+    /// four, and not for all ten; see [`HostBuffer::carried`](crate::HostBuffer::carried).
+    pub(crate) const fn carrier(self) -> DType {
+        match self.size() {
+            8 => DType::I64,
+            4 => DType::F32,
+            2 => DType::F16,
+            _ => DType::U8,
+        }
+    }
+
     /// As [`DType::compute`], but bools are counted as `i64`.
     pub(crate) const fn sum_type(self) -> DType {
         match self {

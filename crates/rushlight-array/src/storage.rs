@@ -32,6 +32,14 @@ impl Storage {
         Storage { device, ..self }
     }
 
+    /// Gives the elements of the host another dtype of their size; see [`HostBuffer::retype`].
+    pub(crate) fn retype(&mut self, dtype: DType) {
+        if let Buffer::Host(buffer) = &mut self.buffer {
+            buffer.retype(dtype);
+            self.dtype = dtype;
+        }
+    }
+
     /// The type of the elements.
     pub fn dtype(&self) -> DType {
         self.dtype

@@ -208,12 +208,38 @@ impl Array {
     /// The whole storage as host memory, for kernels that walk it by strides.
     ///
     /// # Panics
-    /// If the array is not on the CPU or not of type `T`.
+    /// If the array is not on the CPU, or neither of type `T` nor carried by it: see [`DType::carrier`].
     pub(crate) fn host<T: Element>(&self) -> &[T] {
         match self.storage.host() {
-            Some(buffer) => buffer.as_slice(),
+            Some(buffer) => buffer.carried(),
             None => panic!("the CPU backend was given an array on {}", self.device()),
         }
+    }
+
+    /// The elements of an array that lies without gaps.
+    ///
+    /// # Panics
+    /// If it does not lie so; and as [`Array::host`].
+    pub(crate) fn dense<T: Element>(&self) -> &[T] {
+        assert!(self.is_contiguous(), "it was made contiguous");
+        &self.host()[self.start()..][..self.numel()]
+    }
+
+    /// These elements as another dtype of their size, in host memory: what a kernel for [`DType::carrier`] is given to
+    /// write, and what it has made.
+    #[inline]
+    pub(crate) fn retype(self, dtype: DType) -> Array {
+        if dtype == self.dtype() { self } else { self.retyped(dtype) }
+    }
+
+    #[inline(never)]
+    fn retyped(mut self, dtype: DType) -> Array {
+        if Arc::get_mut(&mut self.storage).is_none() {
+            self = self.device().kernels().copy(&self);
+        }
+        let storage = Arc::get_mut(&mut self.storage).expect("nobody else knows of it");
+        storage.retype(dtype);
+        self
     }
 
     /// The elements in row-major order, if they lie so in host memory.

@@ -108,16 +108,47 @@ macro_rules! with_dtype {
     };
 }
 
+/// As [`with_dtype`], with the type that carries the dtype: for kernels that only move elements.
+macro_rules! with_carrier {
+    ($dtype:expr, $t:ident => $body:expr) => {
+        match $dtype.carrier() {
+            $crate::dtype::DType::I64 => {
+                type $t = i64;
+                $body
+            }
+            $crate::dtype::DType::F32 => {
+                type $t = f32;
+                $body
+            }
+            $crate::dtype::DType::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            _ => {
+                type $t = u8;
+                $body
+            }
+        }
+    };
+}
+
 pub(crate) use unary::frexp;
+pub(crate) use with_carrier;
 pub(crate) use with_dtype;
 
 /// The host as a backend.
 #[derive(Clone, Copy, Debug)]
 pub struct Cpu;
 
+/// Kernels that only move elements would take those of another dtype of the same size for their own.
+#[track_caller]
+fn check_one_dtype(op: &str, a: &Array, b: &Array) {
+    assert!(a.dtype() == b.dtype(), "{op}: arrays of {} and {}", a.dtype(), b.dtype());
+}
+
 /// The array in row-major order, in a block of its own.
 fn copy(x: &Array) -> Array {
-    with_dtype!(x.dtype(), T => transpose::copy::<T>(x))
+    with_carrier!(x.dtype(), T => transpose::copy::<T>(x)).retype(x.dtype())
 }
 
 /// The array without gaps; itself if it has none.
@@ -137,7 +168,9 @@ impl Backend for Cpu {
     fn download(&self, x: &Array) -> HostBuffer {
         let _span = kernel("download", || kernels::traffic(&[x, x]));
         let x = contiguous(x);
-        with_dtype!(x.dtype(), T => HostBuffer::from_slice(x.as_slice::<T>().expect("it was made contiguous")))
+        let mut data = with_carrier!(x.dtype(), T => HostBuffer::from_slice(x.dense::<T>()));
+        data.retype(x.dtype());
+        data
     }
 
     fn copy(&self, x: &Array) -> Array {
@@ -185,7 +218,8 @@ impl Backend for Cpu {
 
     fn select(&self, condition: &Array, a: &Array, b: &Array) -> Array {
         let _span = kernel("where", || kernels::traffic(&[condition, a, b, a]));
-        with_dtype!(a.dtype(), T => binary::select::<T>(condition, a, b))
+        check_one_dtype("where", a, b);
+        with_carrier!(a.dtype(), T => binary::select::<T>(condition, a, b)).retype(a.dtype())
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
@@ -264,7 +298,8 @@ impl Backend for Cpu {
 
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let _span = kernel("place", || kernels::traffic(&[source, source]));
-        with_dtype!(x.dtype(), T => region::place::<T>(x, region, source))
+        check_one_dtype("place", &x, source);
+        with_carrier!(x.dtype(), T => region::place::<T>(x, region, source))
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {

@@ -9,12 +9,14 @@ use crate::layout::Layout;
 /// Elements of the result in a chunk, about.
 const CHUNK: usize = 1 << 16;
 
-pub(crate) fn place<T: Element>(mut x: Array, region: &Layout, source: &Array) -> Array {
+pub(crate) fn place<T: Element>(x: Array, region: &Layout, source: &Array) -> Array {
     let count = source.numel();
     if count == 0 {
         return x;
     }
     let walk = Walk::new([region, source.layout()]);
+    let dtype = x.dtype();
+    let mut x = x.retype(T::DTYPE);
     let (data, out) = (source.host::<T>(), x.make_mut::<T>());
     match Bands::of(region) {
         Some(bands) => {
@@ -29,7 +31,7 @@ pub(crate) fn place<T: Element>(mut x: Array, region: &Layout, source: &Array) -
         }
         None => write(&walk, [0, count], data, out, 0),
     }
-    x
+    x.retype(dtype)
 }
 
 /// How a region falls into equal parts, none of which reaches into another's stretch of the result.
