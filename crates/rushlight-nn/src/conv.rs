@@ -350,11 +350,11 @@ impl Conv2d {
     /// between, or the padding is not of zeros.
     #[track_caller]
     fn forward_relu(&self, x: &Tensor, behind: &[Box<dyn Module>]) -> Option<(Tensor, usize)> {
-        downcast::<ReLU>(behind.first())?;
+        downcast::<ReLU>(behind, 0)?;
         if self.path.is_watched() || self.mode != PadMode::Constant {
             return None;
         }
-        let pool = downcast::<MaxPool2d>(behind.get(1)).and_then(MaxPool2d::unwatched);
+        let pool = downcast::<MaxPool2d>(behind, 1).and_then(MaxPool2d::unwatched);
         let count = if pool.is_some() { 3 } else { 2 };
         let _place = self.path.enter(None, "Conv2d");
         Some((ops::conv2d_relu(x, &self.weight, self.bias.as_deref(), self.options, pool), count))

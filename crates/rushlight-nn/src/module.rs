@@ -183,9 +183,9 @@ pub trait Module: Fields {
     }
 }
 
-/// A module as the type it is.
-pub(crate) fn downcast<M: Module>(module: Option<&Box<dyn Module>>) -> Option<&M> {
-    let any: &dyn Any = &**module?;
+/// One of the modules as the type it is.
+pub(crate) fn downcast<M: Module>(modules: &[Box<dyn Module>], i: usize) -> Option<&M> {
+    let any: &dyn Any = &**modules.get(i)?;
     any.downcast_ref()
 }
 

@@ -96,7 +96,8 @@ pub(crate) struct Base<R> {
 impl<R: Rule> Base<R> {
     #[track_caller]
     pub(crate) fn new(groups: impl IntoGroups, lr: f64) -> Self {
-        let mut defaults = Options::new([("lr", lr.into())]);
+        let mut defaults = Options::default();
+        defaults.set("lr", lr);
         R::defaults().iter().for_each(|(name, value)| defaults.set(name, value.clone()));
         let base = Base {
             groups: ParamGroups::new(R::NAME, groups, defaults),
@@ -285,7 +286,7 @@ macro_rules! optimizer {
             )*
 
             fn options() -> $crate::Options {
-                $crate::Options::new([$((stringify!($option), ($default).into())),*])
+                $crate::Options::new(vec![$((stringify!($option), ($default).into())),*])
             }
         }
 
