@@ -119,11 +119,14 @@ impl DType {
         }
     }
 
-    /// Whether a block of the one may be read as the other: of the same size, where every pattern of bits is an element.
-    pub(crate) const fn has_bits_of(self, other: DType) -> bool {
-        match (self, other) {
-            (DType::Bool, _) | (_, DType::Bool) => matches!((self, other), (DType::Bool, DType::Bool)),
-            _ => self.size() == other.size(),
+    /// A type of this size of which every pattern of bits is an element. What only moves elements is compiled for these
+    /// four, and not for all ten; see [`HostBuffer::carried`](crate::HostBuffer::carried).
+    pub(crate) const fn carrier(self) -> DType {
+        match self.size() {
+            8 => DType::I64,
+            4 => DType::F32,
+            2 => DType::F16,
+            _ => DType::U8,
         }
     }
 

@@ -32,10 +32,10 @@ impl Storage {
         Storage { device, ..self }
     }
 
-    /// The same bits as numbers of another type of this size, in host memory.
-    pub(crate) fn relabel_dtype(&mut self, dtype: DType) {
+    /// Gives the elements of the host another dtype of their size; see [`HostBuffer::retype`].
+    pub(crate) fn retype(&mut self, dtype: DType) {
         if let Buffer::Host(buffer) = &mut self.buffer {
-            buffer.relabel(dtype);
+            buffer.retype(dtype);
             self.dtype = dtype;
         }
     }

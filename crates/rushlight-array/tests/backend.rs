@@ -3,7 +3,7 @@
 mod delegate;
 
 use delegate::Delegate;
-use rushlight_array::backend::{Binary, Norm, OptimizerStep, StepRule};
+use rushlight_array::backend::{Binary, Norm, OptimizerStep, StepRule, rule};
 use rushlight_array::{Array, Backend, Cpu, DType, Device, Index};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -206,12 +206,15 @@ fn an_array_is_reused_only_if_nobody_else_holds_it() {
 
 /// Every rule, with the states that it takes.
 fn step_rules() -> Vec<(StepRule, [bool; 3])> {
-    let sgd = |nesterov, first| StepRule::Sgd { lr: 0.1, momentum: 0.9, fresh: 0.7, nesterov, first };
-    let adam = StepRule::Adam { beta1: 0.9, beta2: 0.99, eps: 1e-8, rate: 0.5, root: 0.3 };
-    let rmsprop = StepRule::RmsProp { lr: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5 };
+    let sgd =
+        |nesterov, first| StepRule::Sgd(rule::Sgd { lr: 0.1, momentum: 0.9, fresh: 0.7, nesterov, first });
+    let adam = StepRule::Adam(rule::Adam { beta1: 0.9, beta2: 0.99, eps: 1e-8, rate: 0.5, root: 0.3 });
+    let rmsprop = StepRule::RmsProp(rule::RmsProp { lr: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5 });
     let (beta1, beta2, eps) = (0.9, 0.99, 1e-6);
-    let radam = |adaptive| StepRule::RAdam { lr: 0.1, beta1, beta2, eps, correction: 0.2, adaptive };
-    let nadam = StepRule::NAdam { beta1, beta2, eps, correction: 0.2, rate_grad: 0.1, rate_mean: 0.2 };
+    let radam =
+        |adaptive| StepRule::RAdam(rule::RAdam { lr: 0.1, beta1, beta2, eps, correction: 0.2, adaptive });
+    let nadam =
+        StepRule::NAdam(rule::NAdam { beta1, beta2, eps, correction: 0.2, rate_grad: 0.1, rate_mean: 0.2 });
     let (one, two) = ([true, false, false], [true, true, false]);
     vec![
         (sgd(false, false), [false; 3]),
@@ -223,15 +226,15 @@ fn step_rules() -> Vec<(StepRule, [bool; 3])> {
         (rmsprop, two),
         (rmsprop, [true, false, true]),
         (rmsprop, [true; 3]),
-        (StepRule::Adagrad { rate: 0.1, eps }, one),
-        (StepRule::Adadelta { lr: 0.1, rho: 0.9, eps }, two),
-        (StepRule::Adamax { beta1, beta2, eps, rate: 0.1 }, two),
+        (StepRule::Adagrad(rule::Adagrad { rate: 0.1, eps }), one),
+        (StepRule::Adadelta(rule::Adadelta { lr: 0.1, rho: 0.9, eps }), two),
+        (StepRule::Adamax(rule::Adamax { beta1, beta2, eps, rate: 0.1 }), two),
         (nadam, two),
         (radam(None), two),
         (radam(Some((0.5, 0.3))), two),
-        (StepRule::Asgd { rate: 0.1, average: 0.5 }, one),
-        (StepRule::Asgd { rate: 0.1, average: 1.0 }, one),
-        (StepRule::Rprop { minus: 0.5, plus: 1.2, min: 1e-6, max: 50.0 }, two),
+        (StepRule::Asgd(rule::Asgd { rate: 0.1, average: 0.5 }), one),
+        (StepRule::Asgd(rule::Asgd { rate: 0.1, average: 1.0 }), one),
+        (StepRule::Rprop(rule::Rprop { minus: 0.5, plus: 1.2, min: 1e-6, max: 50.0 }), two),
     ]
 }
 
@@ -298,7 +301,7 @@ fn optimizer_steps_do_not_depend_on_threads_or_vector_units() {
 fn steps_leave_shared_arrays_alone() {
     let mut w = Array::new([1.0, 2.0]);
     let before = w.clone();
-    let rule = StepRule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true };
+    let rule = StepRule::Sgd(rule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true });
     Cpu.optimizer_step(&OptimizerStep::new(rule), &mut w, &Array::new([2.0, 2.0]), [None, None, None]);
     assert_eq!(w.to_vec::<f32>(), [0.0, 1.0]);
     assert_eq!(before.to_vec::<f32>(), [1.0, 2.0]);
@@ -307,7 +310,7 @@ fn steps_leave_shared_arrays_alone() {
 #[test]
 #[should_panic(expected = "does not take the states [false, false, false]")]
 fn a_rule_without_its_states_is_refused() {
-    let rule = StepRule::Adagrad { rate: 0.5, eps: 0.0 };
+    let rule = StepRule::Adagrad(rule::Adagrad { rate: 0.5, eps: 0.0 });
     Cpu.optimizer_step(
         &OptimizerStep::new(rule),
         &mut Array::new([1.0]),

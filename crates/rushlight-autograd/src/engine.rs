@@ -7,10 +7,9 @@ use crate::hooks;
 use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
 use crate::op::{Flow, Gradients, Part, Saved};
-use crate::ops::Region;
 use crate::tensor::Tensor;
 use rushlight_array::profile::{Work, span, span_of};
-use rushlight_array::{Array, Shape, fail};
+use rushlight_array::{Shape, fail};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -247,41 +246,9 @@ impl Sum {
     fn whole(self) -> Tensor {
         match self {
             Sum::Whole(sum) => sum,
-            Sum::Parts(parts) => joined(&parts).unwrap_or_else(|| placed(&parts)).into(),
+            Sum::Parts(parts) => (parts[0].whole)(&parts).into(),
         }
     }
-}
-
-/// Parts that are all of the whole, cut along one axis.
-fn joined(parts: &[Part]) -> Option<Array> {
-    let (axis, ..) = parts[0].region.run()?;
-    let mut runs = Vec::with_capacity(parts.len());
-    for part in parts {
-        let (_, start, len) = part.region.run().filter(|&(other, ..)| other == axis)?;
-        runs.push((start, len, part));
-    }
-    let size = parts[0].shape[axis];
-    if size == 0 || runs.iter().map(|(_, len, _)| len).sum::<usize>() != size {
-        return None;
-    }
-    runs.sort_by_key(|&(start, ..)| start);
-    let whole = |part: &Part| match part.region {
-        Region::Select { axis, .. } => part.grad.unsqueeze(axis as isize),
-        _ => part.grad.clone(),
-    };
-    let arrays: Vec<Array> = runs.into_iter().map(|(.., part)| whole(part)).collect();
-    Some(Array::cat(&arrays.iter().collect::<Vec<_>>(), axis as isize))
-}
-
-/// Parts in the midst of zeros.
-#[track_caller]
-fn placed(parts: &[Part]) -> Array {
-    let first = &parts[0];
-    let zeros = Array::full(&first.shape, 0.0, first.grad.dtype(), first.grad.device());
-    parts.iter().fold(zeros, |sum, part| {
-        let region = part.region.of("slice_backward", sum.layout());
-        sum.place(&region, &part.grad)
-    })
 }
 
 /// Sums a gradient over the axes along which its input was broadcast, and checks what is left.

@@ -258,6 +258,46 @@ pub(crate) struct Part {
     pub(crate) grad: Array,
     /// That of the whole.
     pub(crate) shape: Shape,
+    /// [`Part::whole`], behind a pointer: the engine, which is in every program, does not hold the code of views.
+    pub(crate) whole: fn(&[Part]) -> Array,
+}
+
+impl Part {
+    /// What parts that have no place in common are together.
+    fn whole(parts: &[Part]) -> Array {
+        Self::joined(parts).unwrap_or_else(|| Self::placed(parts))
+    }
+
+    /// Parts that are all of the whole, cut along one axis.
+    fn joined(parts: &[Part]) -> Option<Array> {
+        let (axis, ..) = parts[0].region.run()?;
+        let mut runs = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (_, start, len) = part.region.run().filter(|&(other, ..)| other == axis)?;
+            runs.push((start, len, part));
+        }
+        let size = parts[0].shape[axis];
+        if size == 0 || runs.iter().map(|(_, len, _)| len).sum::<usize>() != size {
+            return None;
+        }
+        runs.sort_by_key(|&(start, ..)| start);
+        let array = |part: &Part| match part.region {
+            Region::Select { axis, .. } => part.grad.unsqueeze(axis as isize),
+            _ => part.grad.clone(),
+        };
+        let arrays: Vec<Array> = runs.into_iter().map(|(.., part)| array(part)).collect();
+        Some(Array::cat(&arrays.iter().collect::<Vec<_>>(), axis as isize))
+    }
+
+    /// Parts in the midst of zeros.
+    fn placed(parts: &[Part]) -> Array {
+        let first = &parts[0];
+        let zeros = Array::full(&first.shape, 0.0, first.grad.dtype(), first.grad.device());
+        parts.iter().fold(zeros, |sum, part| {
+            let region = part.region.of("slice_backward", sum.layout());
+            sum.place(&region, &part.grad)
+        })
+    }
 }
 
 /// Takes the gradients that a backward rule computes.
@@ -301,7 +341,8 @@ impl<'a> Gradients<'a> {
         if self.needs(i) {
             let Input { shape, dtype, .. } = &self.node.inputs[i];
             let grad = grad.value().cast(*dtype);
-            self.put(i, Flow::Part(Box::new(Part { region: region.clone(), grad, shape: shape.clone() })));
+            let (region, shape) = (region.clone(), shape.clone());
+            self.put(i, Flow::Part(Box::new(Part { region, grad, shape, whole: Part::whole })));
         }
     }
 
@@ -351,14 +392,28 @@ impl Tensor {
         // is called here, as through `dyn Op` its messages would not know the caller's line.
         let values = values(inputs);
         let output = op.forward(&views(&values));
-        if anomaly::watching() {
-            watch(op.name(), &values, &output);
-        }
-        if is_tracked(&output, inputs) {
-            record(Box::new(op), inputs, values, output)
-        } else {
-            Tensor::constant(output)
-        }
+        let mut op = Some(op);
+        finish(inputs, values, output, &mut || op.take().map(|op| -> Box<dyn Op> { Box::new(op) }))
+    }
+}
+
+/// What comes after `forward`. The operation is put in a box only where it is recorded.
+#[inline(never)]
+#[track_caller]
+fn finish(
+    inputs: &[&Tensor],
+    values: Values<'_>,
+    output: Array,
+    boxed: &mut dyn FnMut() -> Option<Box<dyn Op>>,
+) -> Tensor {
+    let tracked = is_tracked(&output, inputs);
+    let op = if tracked || anomaly::watching() { boxed() } else { None };
+    if let Some(op) = op.as_ref().filter(|_| anomaly::watching()) {
+        watch(op.name(), &values, &output);
+    }
+    match op {
+        Some(op) if tracked => record(op, inputs, values, output),
+        _ => Tensor::constant(output),
     }
 }
 
@@ -390,7 +445,6 @@ fn watch(name: &'static str, values: &Values<'_>, output: &Array) {
     anomaly::forward(name, &views(values), output);
 }
 
-#[inline(never)]
 fn is_tracked(output: &Array, inputs: &[&Tensor]) -> bool {
     is_grad_enabled() && output.dtype().is_float() && inputs.iter().any(|t| t.requires_grad())
 }

@@ -1,9 +1,5 @@
-use crate::activation::ReLU;
-use crate::conv::Conv2d;
 use crate::hook;
-use crate::linear::Linear;
 use crate::module::{Fields, Module, Path, has_path};
-use crate::pool::MaxPool2d;
 use crate::walk::Walk;
 use rushlight_array::fail;
 use rushlight_autograd::Tensor;
@@ -78,21 +74,6 @@ impl Sequential {
         }
     }
 
-    /// The result of the modules from `i` on that are computed in one pass, and their number: a linear layer or a
-    /// convolution with a relu behind it, and a pool behind that. Who watches one wants to see all.
-    #[track_caller]
-    fn fused(&self, i: usize, x: &Tensor) -> Option<(Tensor, usize)> {
-        let module = |i: usize| self.modules.get(i).map(|module| -> &dyn Any { &**module });
-        module(i + 1)?.downcast_ref::<ReLU>()?;
-        if let Some(linear) = module(i)?.downcast_ref::<Linear>() {
-            return (!linear.is_watched()).then(|| (linear.forward_relu(x), 2));
-        }
-        let conv = module(i)?.downcast_ref::<Conv2d>()?;
-        let pool = module(i + 2).and_then(|pool| pool.downcast_ref::<MaxPool2d>()?.unwatched());
-        let count = if pool.is_some() { 3 } else { 2 };
-        conv.forward_relu(x, pool).map(|y| (y, count))
-    }
-
     /// The modules in order.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Module> {
         self.modules.iter().map(|module| &**module)
@@ -117,7 +98,8 @@ impl Module for Sequential {
             let (kind, tells) = self.kinds[i];
             let _place = self.path.enter(Some(i), kind);
             let input = result.as_ref().unwrap_or(x);
-            let (output, done) = self.fused(i, input).unwrap_or_else(|| (module.forward(input), 1));
+            let (output, done) =
+                module.fused(input, &self.modules[i + 1..]).unwrap_or_else(|| (module.forward(input), 1));
             if hook::observed() && !tells {
                 let path = self.path.get();
                 let dot = if path.is_empty() { "" } else { "." };

@@ -1,13 +1,13 @@
 //! Convolutions as layers.
 
-use crate::module::{Module, Parameter, Path};
+use crate::activation::ReLU;
+use crate::module::{Module, Parameter, Path, downcast};
+use crate::pool::MaxPool2d;
 use crate::walk::{Field, Walk};
 use crate::{fields, init};
 use rushlight_array::{Array, DType, fail};
 use rushlight_autograd::Tensor;
-use rushlight_autograd::ops::{
-    self, ConvOptions, ConvTransposeOptions, MaxPool2dOptions, PadMode, Padding, PerAxis,
-};
+use rushlight_autograd::ops::{self, ConvOptions, ConvTransposeOptions, PadMode, Padding, PerAxis};
 
 /// Weight and bias as PyTorch draws them: evenly from +-1/sqrt(fan_in), the weight first.
 fn draw(shape: &[usize], outputs: usize, with_bias: bool) -> (Parameter, Option<Parameter>) {
@@ -114,7 +114,7 @@ fn borders<const N: usize>(options: &ConvOptions<N>, kernel: &[usize]) -> Vec<is
 }
 
 macro_rules! convolutions {
-    ($($n:literal: $Conv:ident $Transpose:ident $conv:ident $transpose:ident, $form:literal $(, $example:literal)?;)*) => {$(
+    ($($n:literal: $Conv:ident $Transpose:ident $conv:ident $transpose:ident, $form:literal $(, fused $relu:ident, $example:literal)?;)*) => {$(
         #[doc = concat!("A convolution layer: [`", stringify!($conv), "`](crate::functional::", stringify!($conv), ") with a weight and a bias.")]
         ///
         #[doc = concat!("Shape: `(N, in_channels, ", $form, ")` or without `N` -> `(N, out_channels, ", $form, ")` with")]
@@ -198,6 +198,11 @@ macro_rules! convolutions {
                 };
                 self.path.finish(self, x, y)
             }
+
+            $(#[track_caller]
+            fn fused(&self, x: &Tensor, behind: &[Box<dyn Module>]) -> Option<(Tensor, usize)> {
+                self.$relu(x, behind)
+            })?
 
             fn multiply_adds(&self, _: &Tensor, y: &Tensor) -> usize {
                 y.numel() * self.weight.shape()[1..].iter().product::<usize>()
@@ -327,7 +332,7 @@ macro_rules! convolutions {
 }
 convolutions! {
     1: Conv1d ConvTranspose1d conv1d_with conv_transpose1d_with, "L";
-    2: Conv2d ConvTranspose2d conv2d_with conv_transpose2d_with, "H, W", "
+    2: Conv2d ConvTranspose2d conv2d_with conv_transpose2d_with, "H, W", fused forward_relu, "
 ```
 use rushlight_autograd::randn;
 use rushlight_nn::functional::Conv2dOptions;
@@ -341,18 +346,17 @@ assert_eq!(conv.to_string(), \"Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), p
 }
 
 impl Conv2d {
-    /// The result with a relu behind it, and perhaps a pool, in one pass; nothing if somebody wants to see what lies
+    /// The result with a relu and perhaps a pool behind it, in one pass; nothing if somebody wants to see what lies
     /// between, or the padding is not of zeros.
     #[track_caller]
-    pub(crate) fn forward_relu(
-        &self,
-        x: &Tensor,
-        pool: Option<(PerAxis<2>, MaxPool2dOptions)>,
-    ) -> Option<Tensor> {
+    fn forward_relu(&self, x: &Tensor, behind: &[Box<dyn Module>]) -> Option<(Tensor, usize)> {
+        downcast::<ReLU>(behind, 0)?;
         if self.path.is_watched() || self.mode != PadMode::Constant {
             return None;
         }
+        let pool = downcast::<MaxPool2d>(behind, 1).and_then(MaxPool2d::unwatched);
+        let count = if pool.is_some() { 3 } else { 2 };
         let _place = self.path.enter(None, "Conv2d");
-        Some(ops::conv2d_relu(x, &self.weight, self.bias.as_deref(), self.options, pool))
+        Some((ops::conv2d_relu(x, &self.weight, self.bias.as_deref(), self.options, pool), count))
     }
 }

@@ -1,4 +1,5 @@
-use crate::module::{Module, Parameter, Path};
+use crate::activation::ReLU;
+use crate::module::{Module, Parameter, Path, downcast};
 use crate::{fields, init};
 use rushlight_array::{Array, DType};
 use rushlight_autograd::{Tensor, ops};
@@ -60,26 +61,21 @@ impl Linear {
     }
 }
 
-impl Linear {
-    /// Whether somebody wants to see the result before a relu.
-    pub(crate) fn is_watched(&self) -> bool {
-        self.path.is_watched()
-    }
-
-    /// The result with a relu behind it, in one pass.
-    #[track_caller]
-    pub(crate) fn forward_relu(&self, x: &Tensor) -> Tensor {
-        let _place = self.path.enter(None, "Linear");
-        ops::linear_relu(x, &self.weight, self.bias.as_deref())
-    }
-}
-
 impl Module for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
         let _place = self.path.enter(None, "Linear");
         let y = ops::linear(x, &self.weight, self.bias.as_deref());
         self.path.finish(self, x, y)
+    }
+
+    #[track_caller]
+    fn fused(&self, x: &Tensor, behind: &[Box<dyn Module>]) -> Option<(Tensor, usize)> {
+        if self.path.is_watched() || downcast::<ReLU>(behind, 0).is_none() {
+            return None;
+        }
+        let _place = self.path.enter(None, "Linear");
+        Some((ops::linear_relu(x, &self.weight, self.bias.as_deref()), 2))
     }
 
     fn multiply_adds(&self, _: &Tensor, y: &Tensor) -> usize {

@@ -162,6 +162,16 @@ pub trait Module: Fields {
         0
     }
 
+    /// The result of this module and of those right `behind` it, if they are computed in one pass, and the number of
+    /// modules that it stands for: a linear layer or a convolution with a relu behind it, and a pool behind that. Nothing
+    /// if somebody wants to see what lies between. [`Sequential`](crate::Sequential) asks the modules, and does not look
+    /// for them, so that a program holds only the code of those that it makes.
+    #[doc(hidden)]
+    fn fused(&self, x: &Tensor, behind: &[Box<dyn Module>]) -> Option<(Tensor, usize)> {
+        let _ = (x, behind);
+        None
+    }
+
     /// Forgets the gradients of all parameters.
     fn zero_grad(&self) {
         state::zero_grad(self.parameters());
@@ -171,6 +181,12 @@ pub trait Module: Fields {
     fn requires_grad_(&self, requires_grad: bool) {
         state::set_requires_grad(self.parameters(), requires_grad);
     }
+}
+
+/// One of the modules as the type it is.
+pub(crate) fn downcast<M: Module>(modules: &[Box<dyn Module>], i: usize) -> Option<&M> {
+    let any: &dyn Any = &**modules.get(i)?;
+    any.downcast_ref()
 }
 
 /// `Linear` of `rushlight_nn::linear::Linear`.

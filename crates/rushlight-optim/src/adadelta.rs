@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Adadelta: PyTorch's `torch.optim.Adadelta` (Zeiler, "ADADELTA: an adaptive learning rate method", 2012). PyTorch's
@@ -47,7 +47,7 @@ impl Rule for Adadelta {
     fn plan(options: &Options) -> impl FnMut(Turn<'_>) {
         let [lr, rho, eps] = ["lr", "rho", "eps"].map(|name| options.float(name));
         let (maximize, weight_decay) = (options.flag("maximize"), options.float("weight_decay"));
-        let rule = StepRule::Adadelta { lr, rho, eps };
+        let rule = rule::Adadelta { lr, rho, eps };
         let step = OptimizerStep { maximize, weight_decay, ..OptimizerStep::new(rule) };
         move |turn| {
             turn.scalars[0] += 1.0;

@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Adagrad: PyTorch's `torch.optim.Adagrad` (Duchi et al., "Adaptive subgradient methods for online learning and
@@ -52,7 +52,7 @@ impl Rule for Adagrad {
         move |turn| {
             turn.scalars[0] += 1.0;
             let rate = lr / (1.0 + (turn.scalars[0] - 1.0) * lr_decay);
-            let rule = StepRule::Adagrad { rate, eps };
+            let rule = rule::Adagrad { rate, eps };
             turn.run(&OptimizerStep { maximize, weight_decay, ..OptimizerStep::new(rule) });
         }
     }

@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, betas_fit, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Adam: PyTorch's `torch.optim.Adam` (Kingma & Ba, "Adam: a method for stochastic optimization", 2015).
@@ -77,7 +77,7 @@ fn plan(options: &Options, decoupled: bool) -> impl FnMut(Turn<'_>) + use<> {
         turn.scalars[0] += 1.0;
         let step = turn.scalars[0];
         let (rate, root) = (lr / (1.0 - beta1.powf(step)), (1.0 - beta2.powf(step)).sqrt());
-        let rule = StepRule::Adam { beta1, beta2, eps, rate, root };
+        let rule = rule::Adam { beta1, beta2, eps, rate, root };
         turn.run(&OptimizerStep { maximize, weight_decay, shrink, rule });
     }
 }

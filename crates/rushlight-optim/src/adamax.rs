@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, betas_fit, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Adamax, Adam by the greatest gradient: PyTorch's `torch.optim.Adamax` (section 7.1 of Kingma & Ba, 2015).
@@ -46,7 +46,7 @@ impl Rule for Adamax {
         move |turn| {
             turn.scalars[0] += 1.0;
             let rate = lr / (1.0 - beta1.powf(turn.scalars[0]));
-            let rule = StepRule::Adamax { beta1, beta2, eps, rate };
+            let rule = rule::Adamax { beta1, beta2, eps, rate };
             turn.run(&OptimizerStep { maximize, weight_decay, ..OptimizerStep::new(rule) });
         }
     }

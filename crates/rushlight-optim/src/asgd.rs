@@ -1,6 +1,6 @@
 use crate::base::{Rule, Scalars, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Averaged stochastic gradient descent: PyTorch's `torch.optim.ASGD` (Polyak & Juditsky, "Acceleration of stochastic
@@ -61,7 +61,7 @@ impl Rule for ASGD {
             let step = step + 1.0;
             let later = lr / (1.0 + lambd * lr * step).powf(alpha);
             *turn.scalars = [step, single(later), single(1.0 / (step - t0).max(1.0))];
-            let (rule, shrink) = (StepRule::Asgd { rate, average }, 1.0 - lambd * rate);
+            let (rule, shrink) = (rule::Asgd { rate, average }, 1.0 - lambd * rate);
             turn.run(&OptimizerStep { maximize, weight_decay, shrink, rule });
         }
     }

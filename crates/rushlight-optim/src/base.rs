@@ -3,7 +3,7 @@
 use crate::groups::{Group, IntoGroups, ParamGroups};
 use crate::options::{Options, Value};
 use crate::state::{Found, Mismatches, ParamState, StateDict};
-use rushlight_array::backend::OptimizerStep;
+use rushlight_array::backend::{self, OptimizerStep};
 use rushlight_array::profile::{Work, span_of};
 use rushlight_array::{Array, Result, fail};
 use rushlight_autograd::{GradModeGuard, Tensor};
@@ -125,7 +125,7 @@ pub(crate) struct Turn<'a> {
 
 impl Turn<'_> {
     /// One pass of the backend.
-    pub(crate) fn run(self, step: &OptimizerStep) {
+    pub(crate) fn run(self, step: &OptimizerStep<impl backend::Rule>) {
         self.parameter.update(|w| w.optimizer_step(step, self.grad, self.arrays));
     }
 
@@ -349,7 +349,7 @@ macro_rules! optimizer {
             )*
 
             fn options() -> $crate::Options {
-                $crate::Options::new([$((stringify!($option), ($default).into())),*])
+                $crate::Options::new(vec![$((stringify!($option), ($default).into())),*])
             }
         }
 

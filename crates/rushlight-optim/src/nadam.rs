@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, betas_fit, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// NAdam, Adam with Nesterov's momentum: PyTorch's `torch.optim.NAdam` (Dozat, "Incorporating Nesterov momentum into
@@ -60,7 +60,7 @@ impl Rule for NAdam {
             // PyTorch keeps the product in f32, whatever the parameter is.
             let product = f64::from(turn.scalars[1] as f32 * mu as f32);
             turn.scalars[1] = product;
-            let rule = StepRule::NAdam {
+            let rule = rule::NAdam {
                 beta1,
                 beta2,
                 eps,

@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, betas_fit, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// RAdam, Adam that waits until it knows the variance: PyTorch's `torch.optim.RAdam` (Liu et al., "On the variance of
@@ -52,7 +52,7 @@ impl Rule for RAdam {
             turn.scalars[0] += 1.0;
             let correction = 1.0 - beta1.powf(turn.scalars[0]);
             let adaptive = adaptive(beta2, turn.scalars[0]);
-            let rule = StepRule::RAdam { lr, beta1, beta2, eps, correction, adaptive };
+            let rule = rule::RAdam { lr, beta1, beta2, eps, correction, adaptive };
             turn.run(&OptimizerStep { maximize, weight_decay, shrink, rule });
         }
     }

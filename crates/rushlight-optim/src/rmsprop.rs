@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// RMSprop: PyTorch's `torch.optim.RMSprop` (Hinton's lecture 6e, 2012; centred by Graves, "Generating sequences with
@@ -55,7 +55,7 @@ impl Rule for RMSprop {
     fn plan(options: &Options) -> impl FnMut(Turn<'_>) {
         let (maximize, weight_decay) = (options.flag("maximize"), options.float("weight_decay"));
         let [lr, alpha, eps, momentum] = ["lr", "alpha", "eps", "momentum"].map(|name| options.float(name));
-        let rule = StepRule::RmsProp { lr, alpha, eps, momentum };
+        let rule = rule::RmsProp { lr, alpha, eps, momentum };
         let step = OptimizerStep { maximize, weight_decay, ..OptimizerStep::new(rule) };
         move |turn| {
             turn.scalars[0] += 1.0;

@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Resilient propagation, for gradients of whole data sets: PyTorch's `torch.optim.Rprop` (Riedmiller & Braun, "A direct
@@ -53,7 +53,7 @@ impl Rule for Rprop {
 
     fn plan(options: &Options) -> impl FnMut(Turn<'_>) {
         let ((minus, plus), (min, max)) = (options.pair("etas"), options.pair("step_sizes"));
-        let rule = StepRule::Rprop { minus, plus, min, max };
+        let rule = rule::Rprop { minus, plus, min, max };
         let step = OptimizerStep { maximize: options.flag("maximize"), ..OptimizerStep::new(rule) };
         move |turn| {
             turn.scalars[0] += 1.0;

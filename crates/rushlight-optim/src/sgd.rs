@@ -1,6 +1,6 @@
 use crate::base::{Rule, Turn, not_negative, optimizer};
 use crate::options::Options;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, rule};
 
 optimizer! {
     /// Stochastic gradient descent, with momentum and weight decay if wanted: PyTorch's `torch.optim.SGD`.
@@ -60,7 +60,7 @@ impl Rule for SGD {
         let (fresh, nesterov) = (1.0 - options.float("dampening"), options.flag("nesterov"));
         let (maximize, weight_decay) = (options.flag("maximize"), options.float("weight_decay"));
         move |turn| {
-            let rule = StepRule::Sgd { lr, momentum, fresh, nesterov, first: turn.first };
+            let rule = rule::Sgd { lr, momentum, fresh, nesterov, first: turn.first };
             turn.run(&OptimizerStep { maximize, weight_decay, ..OptimizerStep::new(rule) });
         }
     }

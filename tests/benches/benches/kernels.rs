@@ -1,7 +1,7 @@
 //! The CPU backend's kernels by size. The bytes of a throughput are nominal: what is read and written once.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, StepRule, rule};
 use rushlight_array::profile::{Work, span};
 use rushlight_array::random::Generator;
 use rushlight_array::{Array, Backend, Cpu, DType};
@@ -97,8 +97,13 @@ fn matmul(criterion: &mut Criterion) {
 /// A step of Adam, which reads four arrays and writes three in one pass.
 fn adam(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("adam_step");
-    let step =
-        OptimizerStep::new(StepRule::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, rate: 1e-3, root: 0.5 });
+    let step = OptimizerStep::new(StepRule::Adam(rule::Adam {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        rate: 1e-3,
+        root: 0.5,
+    }));
     for (tag, size) in SIZES {
         let [mut w, mut m, g] = [(); 3].map(|()| random(&[size]));
         let mut v = g.abs();

@@ -1,7 +1,7 @@
 //! What a recorded operation costs beside its kernel: small tensors, where the arithmetic is next to nothing.
 
 use criterion::Criterion;
-use rushlight_array::backend::{OptimizerStep, StepRule};
+use rushlight_array::backend::{OptimizerStep, StepRule, rule};
 use rushlight_autograd::ops::{cross_entropy, linear};
 use rushlight_autograd::{GradOptions, Tensor, no_grad, randn, tensor};
 use std::hint::black_box;
@@ -69,7 +69,8 @@ impl Toy {
         let parameters = || self.layers.iter().flat_map(|(weight, bias)| [weight, bias]);
         parameters().for_each(Tensor::zero_grad);
         loss.backward();
-        let rule = StepRule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true };
+        let rule =
+            StepRule::Sgd(rule::Sgd { lr: 0.5, momentum: 0.0, fresh: 1.0, nesterov: false, first: true });
         let step = OptimizerStep::new(rule);
         for parameter in parameters() {
             let grad = parameter.grad().expect("every parameter takes part").array();

@@ -2,13 +2,18 @@
 //! device's backend. Shapes are the callers' business.
 
 use super::Array;
-use crate::backend::{Attention, Norm, OptimizerStep};
+use crate::backend::{Attention, Norm, OptimizerStep, Rule};
 use crate::layout::axis;
 
 impl Array {
     /// One step of an optimiser on this array and the states that its rule has; see
     /// [`Backend::optimizer_step`](crate::backend::Backend::optimizer_step).
-    pub fn optimizer_step(&mut self, step: &OptimizerStep, grad: &Array, state: [Option<&mut Array>; 3]) {
+    pub fn optimizer_step<R: Rule>(
+        &mut self,
+        step: &OptimizerStep<R>,
+        grad: &Array,
+        state: [Option<&mut Array>; 3],
+    ) {
         let device = self.device().clone();
         device.kernels().optimizer_step(step, self, grad, state);
     }

@@ -207,22 +207,40 @@ impl Array {
     }
 
     /// The whole storage as host memory, for kernels that walk it by strides; also as numbers of another type with their
-    /// bits, for those that move elements alone (`with_bits!`).
+    /// bits, for those that move elements alone (`with_carrier!`).
     ///
     /// # Panics
-    /// If the array is not on the CPU, or its elements have not the bits of a `T`.
+    /// If the array is not on the CPU, or neither of type `T` nor carried by it: see [`DType::carrier`].
     pub(crate) fn host<T: Element>(&self) -> &[T] {
         match self.storage.host() {
-            Some(buffer) => buffer.bits(),
+            Some(buffer) => buffer.carried(),
             None => panic!("the CPU backend was given an array on {}", self.device()),
         }
     }
 
-    /// A new array of the CPU whose bits are those of elements of another type of this size.
-    pub(crate) fn relabel_dtype(mut self, dtype: DType) -> Array {
-        if self.dtype() != dtype {
-            Arc::get_mut(&mut self.storage).expect("nobody holds a new array").relabel_dtype(dtype);
+    /// The elements of an array that lies without gaps.
+    ///
+    /// # Panics
+    /// If it does not lie so; and as [`Array::host`].
+    pub(crate) fn dense<T: Element>(&self) -> &[T] {
+        assert!(self.is_contiguous(), "it was made contiguous");
+        &self.host()[self.start()..][..self.numel()]
+    }
+
+    /// These elements as another dtype of their size, in host memory: what a kernel for [`DType::carrier`] is given to
+    /// write, and what it has made.
+    #[inline]
+    pub(crate) fn retype(self, dtype: DType) -> Array {
+        if dtype == self.dtype() { self } else { self.retyped(dtype) }
+    }
+
+    #[inline(never)]
+    fn retyped(mut self, dtype: DType) -> Array {
+        if Arc::get_mut(&mut self.storage).is_none() {
+            self = self.device().kernels().copy(&self);
         }
+        let storage = Arc::get_mut(&mut self.storage).expect("nobody else knows of it");
+        storage.retype(dtype);
         self
     }
 
@@ -249,25 +267,12 @@ impl Array {
     /// If `T` is not the dtype.
     #[track_caller]
     pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
-        let (buffer, start, len) = self.own_buffer()?;
-        Some(&mut buffer.as_mut_slice()[start..start + len])
-    }
-
-    /// As [`Array::as_mut_slice`], also as numbers of another type with their bits.
-    pub(crate) fn as_mut_bits<T: Element>(&mut self) -> Option<&mut [T]> {
-        let (buffer, start, len) = self.own_buffer()?;
-        Some(&mut buffer.bits_mut()[start..start + len])
-    }
-
-    /// The block with the place of the first element and their number, if they lie in row-major order in host memory and
-    /// nobody else holds it.
-    fn own_buffer(&mut self) -> Option<(&mut HostBuffer, usize, usize)> {
         if !self.is_contiguous() {
             return None;
         }
         let (start, len) = (self.start(), self.numel());
         match Arc::get_mut(&mut self.storage)?.buffer_mut() {
-            Buffer::Host(buffer) => Some((buffer, start, len)),
+            Buffer::Host(buffer) => Some(&mut buffer.as_mut_slice()[start..start + len]),
             Buffer::Device(_) => None,
         }
     }

@@ -15,7 +15,13 @@ impl Array {
     /// If the shape does not hold the same number of elements.
     #[track_caller]
     pub fn reshape(&self, shape: impl Into<NewShape>) -> Array {
-        let (shape, layout) = self.layout.reshape("reshape", &shape.into());
+        self.reshaped(&shape.into())
+    }
+
+    /// Apart from [`Array::reshape`], which is compiled for each way to write a shape.
+    #[track_caller]
+    fn reshaped(&self, shape: &NewShape) -> Array {
+        let (shape, layout) = self.layout.reshape("reshape", shape);
         match layout {
             Some(layout) => self.with_layout(layout),
             None => {

@@ -119,7 +119,6 @@ calls! {
     fn svd(x: &Array, full: bool) -> Option<(Array, Array, Array)>;
     fn eigh(x: &Array) -> Option<(Array, Array)>;
     fn cross(a: &Array, b: &Array, axis: usize) -> Array;
-    fn optimizer_step(step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]);
     fn conv(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array;
     fn conv_relu(conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>, pool: Option<&Spans>, places: bool) -> (Array, Option<Array>);
     fn conv_grad_input(conv: &Conv, grad: &Array, weight: &Array) -> Array;
@@ -134,4 +133,21 @@ calls! {
     fn channel_grad_sums(grad: &Array, x: &Array, mean: &Array) -> Array;
     fn channel_scale(x: &Array, factors: &Array) -> Array;
     fn channel_mix(grad: &Array, x: &Array, factors: &Array) -> Array;
+}
+
+impl Kernels<'_> {
+    /// Not by way of the CPU's backend, which holds all rules.
+    #[inline]
+    pub(crate) fn optimizer_step<R: Rule>(
+        self,
+        step: &OptimizerStep<R>,
+        w: &mut Array,
+        g: &Array,
+        state: [Option<&mut Array>; 3],
+    ) {
+        match self {
+            Kernels::Cpu => R::step_on_host(step, w, g, state),
+            Kernels::Other(backend) => backend.optimizer_step(&step.with(step.rule.into()), w, g, state),
+        }
+    }
 }

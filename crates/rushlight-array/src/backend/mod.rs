@@ -20,7 +20,7 @@ use crate::array::Array;
 use crate::cpu::Cpu;
 use crate::cpu::linalg;
 use crate::cpu::memory::HostBuffer;
-use crate::cpu::{channels, optimize, window};
+use crate::cpu::{channels, window};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
@@ -475,7 +475,7 @@ pub trait Backend: Send + Sync + Debug {
     fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
         let (device, mut weights) = (w.device().clone(), host(w));
         let mut copies = state.each_ref().map(|array| array.as_ref().map(|array| host(array)));
-        optimize::optimizer_step(step, &mut weights, &host(g), copies.each_mut().map(Option::as_mut));
+        StepRule::step_on_host(step, &mut weights, &host(g), copies.each_mut().map(Option::as_mut));
         *w = weights.to_device(&device);
         for (array, copy) in state.into_iter().flatten().zip(copies.into_iter().flatten()) {
             *array = copy.to_device(&device);

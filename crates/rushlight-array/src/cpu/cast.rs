@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use super::contiguous;
-use super::elementwise::{CHUNK, Level, map_elements as map, vectorized};
+use super::elementwise::{CHUNK, vectorized};
 use super::threads::for_each_slice;
 use crate::array::Array;
 use crate::dtype::{DType, Element, truncate};
@@ -80,43 +80,59 @@ fn widen(x: &Array) -> Array {
     }
 }
 
-/// Bytes from and to f32 gain by wider registers; i64 has no vector conversions before AVX-512, and f64 is rare.
-#[derive(Clone, Copy)]
-struct Conversion;
+/// A loop of casts over elements that lie without gaps. Others are copied first: a loop for each way to lie and each pair
+/// of types would be a good part of a small program.
+#[inline(always)]
+fn each<A: Element, O: Element>(x: &Array, f: impl Fn(A) -> O + Copy + Sync) -> Array {
+    let copied;
+    let x = if x.is_contiguous() {
+        x
+    } else {
+        copied = super::copy(x);
+        &copied
+    };
+    let data = x.dense::<A>();
+    Array::build(x.shape(), |out: &mut [O]| {
+        for_each_slice(out, CHUNK, 2, &|start, out| {
+            let x = &data[start..][..out.len()];
+            vectorized::<A, O, _>(
+                #[inline(always)]
+                move || {
+                    for (o, &v) in out.iter_mut().zip(x) {
+                        *o = f(v);
+                    }
+                },
+            );
+        });
+    })
+}
 
-impl Level for Conversion {
-    #[inline(always)]
-    fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
-        let bytes = const { size_of::<A>() + size_of::<O>() == 5 };
-        if bytes { vectorized::<A, O, R>(kernel) } else { kernel() }
-    }
+/// [`each`] with a closure that is inlined into the loop, which vector code needs.
+macro_rules! map {
+    ($x:expr, |$v:ident: $t:ty| $body:expr) => {
+        each(
+            $x,
+            #[inline(always)]
+            move |$v: $t| $body,
+        )
+    };
 }
 
 /// One cast: between floats through f64, all others through i64, which holds every integer.
 fn convert<A: Element, O: Element>(x: &Array) -> Array {
     if A::DTYPE.is_float() && !O::DTYPE.is_int() {
-        map::<Conversion, A, O>(
-            x,
-            2,
-            #[inline(always)]
-            |a: A| O::from_f64(a.to_f64()),
-        )
+        map!(x, |a: A| O::from_f64(a.to_f64()))
     } else {
-        map::<Conversion, A, O>(
-            x,
-            2,
-            #[inline(always)]
-            |a: A| O::from_i64(a.to_i64()),
-        )
+        map!(x, |a: A| O::from_i64(a.to_i64()))
     }
 }
 
 /// From a float to an integer narrower than i64, by way of i32.
 fn to_narrow_integer<O: Element>(x: &Array) -> Array {
     if x.dtype() == DType::F32 {
-        map!(x, 2, |v: f32| O::from_i64(i64::from(truncate::f32_to_i32(v))))
+        map!(x, |v: f32| O::from_i64(i64::from(truncate::f32_to_i32(v))))
     } else {
-        map!(x, 2, Rare |v: f64| O::from_i64(i64::from(truncate::f64_to_i32(v))))
+        map!(x, |v: f64| O::from_i64(i64::from(truncate::f64_to_i32(v))))
     }
 }
 

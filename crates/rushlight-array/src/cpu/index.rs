@@ -3,7 +3,7 @@
 use super::contiguous;
 use super::threads::{for_each_chunk, for_each_slice};
 use super::walk::Walk;
-use super::with_dtype;
+use super::{check_one_dtype, with_carrier};
 use crate::array::Array;
 use crate::backend::OutOfRange;
 use crate::dtype::Element;
@@ -43,8 +43,8 @@ pub(crate) fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Arra
     // The kernels check what they use: a pass of its own would read a long index twice.
     let empty = shape.contains(&0);
     let fine = AtomicBool::new(!empty || in_range(index, size));
-    let out = with_dtype!(x.dtype(), T => {
-        let data = x.as_slice::<T>().expect("it was made contiguous");
+    let out = with_carrier!(x.dtype(), T => {
+        let data = x.dense::<T>();
         Array::build(shape, |out: &mut [T]| if !empty {
             for_each_slice(out, CHUNK, 1, &|first, out| {
                 let all = match inner {
@@ -57,7 +57,7 @@ pub(crate) fn index_select(x: &Array, axis: usize, index: &Array) -> Result<Arra
             });
         })
     });
-    if fine.into_inner() { Ok(out) } else { Err(culprit(index, size)) }
+    if fine.into_inner() { Ok(out.retype(x.dtype())) } else { Err(culprit(index, size)) }
 }
 
 /// Fills `out`, which begins at element `first` of the result, with single elements; whether all were in range.
@@ -129,7 +129,7 @@ pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, Out
         return Err(culprit(places, size));
     }
     let fine = AtomicBool::new(true);
-    let out = with_dtype!(x.dtype(), T => Array::build(index.shape(), |out: &mut [T]| {
+    let out = with_carrier!(x.dtype(), T => Array::build(index.shape(), |out: &mut [T]| {
         if out.is_empty() {
             return;
         }
@@ -154,7 +154,7 @@ pub(crate) fn gather(x: &Array, axis: usize, index: &Array) -> Result<Array, Out
             }
         });
     }));
-    if fine.into_inner() { Ok(out) } else { Err(culprit(places, size)) }
+    if fine.into_inner() { Ok(out.retype(x.dtype())) } else { Err(culprit(places, size)) }
 }
 
 pub(crate) fn ravel_index(indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
@@ -215,7 +215,9 @@ pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
     let in_rows = |part: &Array| part.numel() / outer >= SHORT && Walk::new([part.layout()]).inner() == [1];
     let parts: Vec<Array> =
         parts.iter().map(|part| if in_rows(part) { (*part).clone() } else { contiguous(part) }).collect();
-    with_dtype!(parts[0].dtype(), T => Array::build(shape.as_slice(), |out: &mut [T]| {
+    let dtype = parts[0].dtype();
+    parts.iter().for_each(|part| check_one_dtype("cat", &parts[0], part));
+    let out = with_carrier!(dtype, T => Array::build(shape.as_slice(), |out: &mut [T]| {
         let pieces: Vec<Piece<T>> = parts.iter().map(|part| Piece::new(part, outer)).collect();
         let row = out.len() / outer;
         if row <= CHUNK && pieces.iter().all(Piece::is_thin) {
@@ -224,7 +226,8 @@ pub(crate) fn cat(parts: &[&Array], axis: usize) -> Array {
             });
         }
         for_each_slice(out, CHUNK, 2, &|start, out| join(out, &pieces, start / row, start % row));
-    }))
+    }));
+    out.retype(dtype)
 }
 
 /// One of the arrays that are joined.
@@ -239,9 +242,9 @@ struct Piece<'a, T> {
 impl<'a, T: Element> Piece<'a, T> {
     fn new(part: &'a Array, outer: usize) -> Self {
         let len = part.numel() / outer;
-        match part.as_slice::<T>() {
-            Some(data) => Piece { len, data, walk: None },
-            None => Piece { len, data: part.host::<T>(), walk: Some(Walk::new([part.layout()])) },
+        match part.is_contiguous() {
+            true => Piece { len, data: part.dense::<T>(), walk: None },
+            false => Piece { len, data: part.host::<T>(), walk: Some(Walk::new([part.layout()])) },
         }
     }
 

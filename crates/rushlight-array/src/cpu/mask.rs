@@ -4,7 +4,7 @@
 
 use super::contiguous;
 use super::threads::for_each_slice;
-use super::with_dtype;
+use super::{check_one_dtype, with_carrier};
 use crate::array::Array;
 use crate::dtype::Element;
 
@@ -130,8 +130,8 @@ pub(crate) fn masked_select(x: &Array, mask: &Array) -> Array {
     let flags = mask.as_slice::<bool>().expect("it was made contiguous");
     let starts = starts(flags);
     let count = *starts.last().expect("there is one more than chunks");
-    with_dtype!(x.dtype(), T => {
-        let data = x.as_slice::<T>().expect("it was made contiguous");
+    let out = with_carrier!(x.dtype(), T => {
+        let data = x.dense::<T>();
         Array::build(count, |out: &mut [T]| {
             for_each_part(out, &starts, 1, &|chunk, out| {
                 let (mut out, data) = (out, &data[chunk * CHUNK..]);
@@ -142,10 +142,12 @@ pub(crate) fn masked_select(x: &Array, mask: &Array) -> Array {
                 });
             });
         })
-    })
+    });
+    out.retype(x.dtype())
 }
 
 pub(crate) fn masked_scatter(x: &Array, mask: &Array, source: &Array) -> Result<Array, usize> {
+    check_one_dtype("masked_scatter", x, source);
     let (x, mask, source) = (contiguous(x), contiguous(mask), contiguous(source));
     let flags = mask.as_slice::<bool>().expect("it was made contiguous");
     let starts = starts(flags);
@@ -156,9 +158,9 @@ pub(crate) fn masked_scatter(x: &Array, mask: &Array, source: &Array) -> Result<
     if count == 0 {
         return Ok(x);
     }
-    Ok(with_dtype!(x.dtype(), T => {
-        let data = x.as_slice::<T>().expect("it was made contiguous");
-        let values = &source.as_slice::<T>().expect("it was made contiguous")[..count];
+    let out = with_carrier!(x.dtype(), T => {
+        let data = x.dense::<T>();
+        let values = &source.dense::<T>()[..count];
         Array::build(x.shape(), |out: &mut [T]| {
             for_each_slice(out, CHUNK, 2, &|first, out| {
                 let mut next = starts[first / CHUNK];
@@ -170,5 +172,6 @@ pub(crate) fn masked_scatter(x: &Array, mask: &Array, source: &Array) -> Result<
                 }
             });
         })
-    }))
+    });
+    Ok(out.retype(x.dtype()))
 }

@@ -51,7 +51,7 @@ pub(crate) mod window;
 use crate::array::Array;
 use crate::backend::{
     ArgReduce, Attention, Backend, Binary, Compare, Kernels, Norm, OptimizerStep, OutOfRange, PairLoss, Rank,
-    Reduce, Scan, Scatter, Term, Ternary, Unary,
+    Reduce, Rule, Scan, Scatter, StepRule, Term, Ternary, Unary,
 };
 use crate::dtype::{DType, Element};
 use crate::layout::Layout;
@@ -109,29 +109,24 @@ macro_rules! with_dtype {
     };
 }
 
-/// As [`with_dtype!`], for what moves elements and does not look at them: types of the same size share their code. The result
-/// says what it is by [`Array::relabel_dtype`].
-macro_rules! with_bits {
+/// As [`with_dtype`], with the type that carries the dtype: for kernels that only move elements.
+macro_rules! with_carrier {
     ($dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            $crate::dtype::DType::F32 | $crate::dtype::DType::I32 => {
-                type $t = i32;
-                $body
-            }
-            $crate::dtype::DType::F64 | $crate::dtype::DType::I64 => {
+        match $dtype.carrier() {
+            $crate::dtype::DType::I64 => {
                 type $t = i64;
                 $body
             }
-            $crate::dtype::DType::F16 | $crate::dtype::DType::BF16 | $crate::dtype::DType::I16 => {
-                type $t = i16;
+            $crate::dtype::DType::F32 => {
+                type $t = f32;
                 $body
             }
-            $crate::dtype::DType::I8 | $crate::dtype::DType::U8 => {
+            $crate::dtype::DType::F16 => {
+                type $t = half::f16;
+                $body
+            }
+            _ => {
                 type $t = u8;
-                $body
-            }
-            $crate::dtype::DType::Bool => {
-                type $t = bool;
                 $body
             }
         }
@@ -139,15 +134,22 @@ macro_rules! with_bits {
 }
 
 pub(crate) use unary::frexp;
+pub(crate) use with_carrier;
 pub(crate) use with_dtype;
 
 /// The host as a backend.
 #[derive(Clone, Copy, Debug)]
 pub struct Cpu;
 
+/// Kernels that only move elements would take those of another dtype of the same size for their own.
+#[track_caller]
+fn check_one_dtype(op: &str, a: &Array, b: &Array) {
+    assert!(a.dtype() == b.dtype(), "{op}: arrays of {} and {}", a.dtype(), b.dtype());
+}
+
 /// The array in row-major order, in a block of its own.
 fn copy(x: &Array) -> Array {
-    with_bits!(x.dtype(), T => transpose::copy::<T>(x)).relabel_dtype(x.dtype())
+    with_carrier!(x.dtype(), T => transpose::copy::<T>(x)).retype(x.dtype())
 }
 
 /// The array without gaps; itself if it has none.
@@ -167,11 +169,9 @@ impl Backend for Cpu {
     fn download(&self, x: &Array) -> HostBuffer {
         let _span = kernel("download", || kernels::traffic(&[x, x]));
         let x = contiguous(x);
-        let start = if x.numel() == 0 { 0 } else { x.layout().offset() };
-        let mut copy =
-            with_bits!(x.dtype(), T => HostBuffer::from_slice(&x.host::<T>()[start..][..x.numel()]));
-        copy.relabel(x.dtype());
-        copy
+        let mut data = with_carrier!(x.dtype(), T => HostBuffer::from_slice(x.dense::<T>()));
+        data.retype(x.dtype());
+        data
     }
 
     fn copy(&self, x: &Array) -> Array {
@@ -216,7 +216,8 @@ impl Backend for Cpu {
 
     fn select(&self, condition: &Array, a: &Array, b: &Array) -> Array {
         let _span = kernel("where", || kernels::traffic(&[condition, a, b, a]));
-        with_bits!(a.dtype(), T => binary::select::<T>(condition, a, b)).relabel_dtype(a.dtype())
+        check_one_dtype("where", a, b);
+        with_carrier!(a.dtype(), T => binary::select::<T>(condition, a, b)).retype(a.dtype())
     }
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
@@ -293,7 +294,8 @@ impl Backend for Cpu {
 
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let _span = kernel("place", || kernels::traffic(&[source, source]));
-        with_bits!(x.dtype(), T => region::place::<T>(x, region, source))
+        check_one_dtype("place", &x, source);
+        with_carrier!(x.dtype(), T => region::place::<T>(x, region, source))
     }
 
     fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
@@ -458,12 +460,6 @@ impl Backend for Cpu {
     }
 
     fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
-        let states = state.iter().flatten().count();
-        let _span = kernel(step.rule.name(), || {
-            let mut work = kernels::traffic(&[w, w, g]);
-            work.bytes += kernels::traffic(&[w]).bytes * 2 * states as u64;
-            work
-        });
-        optimize::optimizer_step(step, w, g, state);
+        StepRule::step_on_host(step, w, g, state);
     }
 }

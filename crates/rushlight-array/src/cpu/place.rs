@@ -5,7 +5,7 @@ use super::contiguous;
 use super::index::{culprit, in_range, still};
 use super::threads::{PARALLEL_THRESHOLD, for_each_slice};
 use super::walk::Walk;
-use super::with_dtype;
+use super::{check_one_dtype, with_carrier};
 use crate::array::Array;
 use crate::backend::{OutOfRange, Scatter};
 use crate::dtype::{DType, Element};
@@ -28,7 +28,7 @@ const LARGE: usize = 1 << 20;
 macro_rules! with_scatter {
     ($op:expr, $dtype:expr, $kernel:ident($($arg:expr),*)) => {
         match ($op, $dtype) {
-            (Scatter::Set, dtype) => with_dtype!(dtype, T => $kernel::<T>($($arg,)* |_, new| new)),
+            (Scatter::Set, dtype) => with_carrier!(dtype, T => $kernel::<T>($($arg,)* |_, new| new)),
             (op, DType::F32) => with_scatter!(op, f32, $kernel($($arg),*), sum, product),
             (op, DType::F64) => with_scatter!(op, f64, $kernel($($arg),*), sum, product),
             (op, DType::I64) => {
@@ -76,6 +76,7 @@ pub(crate) fn scatter(
     index: &Array,
     source: &Array,
 ) -> Result<Array, OutOfRange> {
+    check_one_dtype("scatter", x, source);
     with_scatter!(op, x.dtype(), place_each(x, axis, index, source))
 }
 
@@ -129,7 +130,7 @@ fn place_each_by<T: Element>(
 ) -> Result<Array, OutOfRange> {
     let index = contiguous(index);
     let places = index.as_slice::<i64>().expect("it was made contiguous");
-    let mut out = super::copy(x);
+    let mut out = super::copy(x).retype(T::DTYPE);
     let size = x.shape()[axis];
     let fine = AtomicBool::new(size > 0 || places.is_empty());
     if out.numel() > 0 && !places.is_empty() {
@@ -156,7 +157,7 @@ fn place_each_by<T: Element>(
             }
         });
     }
-    if fine.into_inner() { Ok(out) } else { Err(culprit(places, size)) }
+    if fine.into_inner() { Ok(out.retype(x.dtype())) } else { Err(culprit(places, size)) }
 }
 
 pub(crate) fn index_scatter(
@@ -166,6 +167,7 @@ pub(crate) fn index_scatter(
     index: &Array,
     source: &Array,
 ) -> Result<Array, OutOfRange> {
+    check_one_dtype("index_scatter", &x, source);
     with_scatter!(op, x.dtype(), place_rows(x, axis, index, source))
 }
 
@@ -214,11 +216,12 @@ fn place_rows_by<T: Element>(
     let shape = x.shape().clone();
     let (size, inner) = (shape[axis], shape[axis + 1..].iter().product::<usize>());
     let blocks: usize = shape[..axis].iter().product();
-    let mut out = x;
+    let dtype = x.dtype();
     if inner == 0 || blocks == 0 || size == 0 || index.is_empty() {
         let fine = in_range(index, size);
-        return if fine { Ok(out) } else { Err(culprit(index, size)) };
+        return if fine { Ok(x) } else { Err(culprit(index, size)) };
     }
+    let mut out = x.retype(T::DTYPE);
     // One value for all, as a fill has it, is not written out more than once.
     let layout = source.layout();
     let same = layout.shape().iter().zip(layout.strides()).all(|(&size, &stride)| size == 1 || stride == 0);
@@ -228,8 +231,7 @@ fn place_rows_by<T: Element>(
         Rows { values: &repeated, step: 0, count: index.len() }
     } else {
         dense = contiguous(source);
-        let values = dense.as_slice::<T>().expect("it was made contiguous");
-        Rows { values, step: inner, count: index.len() }
+        Rows { values: dense.dense::<T>(), step: inner, count: index.len() }
     };
     let fine = AtomicBool::new(true);
     let place = |block: usize, low: usize, out: &mut [T]| {
@@ -262,7 +264,7 @@ fn place_rows_by<T: Element>(
             for_each_slice(out, part, cost, &|first, out| place(block, first / inner, out));
         }
     }
-    if fine.into_inner() { Ok(out) } else { Err(culprit(index, size)) }
+    if fine.into_inner() { Ok(out.retype(dtype)) } else { Err(culprit(index, size)) }
 }
 
 /// Places single elements in `out`, which begins at place `low` of a block; whether all were in range.

@@ -9,16 +9,15 @@ use crate::layout::Layout;
 /// Elements of the result in a chunk, about.
 const CHUNK: usize = 1 << 16;
 
-pub(crate) fn place<T: Element>(mut x: Array, region: &Layout, source: &Array) -> Array {
+pub(crate) fn place<T: Element>(x: Array, region: &Layout, source: &Array) -> Array {
     let count = source.numel();
     if count == 0 {
         return x;
     }
     let walk = Walk::new([region, source.layout()]);
-    if x.as_mut_bits::<T>().is_none() {
-        x = x.device().kernels().copy(&x);
-    }
-    let (data, out) = (source.host::<T>(), x.as_mut_bits::<T>().expect("it is a copy, or nobody else's"));
+    let dtype = x.dtype();
+    let mut x = x.retype(T::DTYPE);
+    let (data, out) = (source.host::<T>(), x.make_mut::<T>());
     match Bands::of(region) {
         Some(bands) => {
             let rows = (CHUNK / bands.height).max(1);
@@ -32,7 +31,7 @@ pub(crate) fn place<T: Element>(mut x: Array, region: &Layout, source: &Array) -
         }
         None => write(&walk, [0, count], data, out, 0),
     }
-    x
+    x.retype(dtype)
 }
 
 /// How a region falls into equal parts, none of which reaches into another's stretch of the result.

@@ -14,6 +14,12 @@ use crate::dtype::DType;
 /// Elements of a block: a part of the first-level cache.
 const BLOCK: usize = 2048;
 
+/// Rows of a block, of which a number each is kept meanwhile.
+const ROWS: usize = 128;
+
+/// Rows from this length on are vector code of their own.
+const LONG: usize = 64;
+
 /// The cost of an element in additions, most of it the exponential.
 const COST: usize = 8;
 
@@ -26,7 +32,7 @@ pub(super) fn slice<T: Float>(x: &Array) -> &[T] {
 fn by_rows<T: Float>(like: &Array, kernel: &(dyn Fn(usize, &mut [T]) + Sync)) -> Array {
     let size = like.shape()[like.rank() - 1];
     Array::build(like.shape(), |out: &mut [T]| {
-        for_each_slice(out, (BLOCK / size).max(1) * size, COST, kernel);
+        for_each_slice(out, (BLOCK / size).clamp(1, ROWS) * size, COST, kernel);
     })
 }
 
@@ -59,26 +65,75 @@ pub(crate) fn softmax(x: &Array, axis: usize, log: bool) -> Array {
     at_the_end(&[x], axis, |x| with_float!(x[0], softmax_rows(&x[0], log)))
 }
 
-fn softmax_rows<T: Float>(x: &Array, log: bool) -> Array {
-    let (data, size) = (slice::<T>(x), x.shape()[x.rank() - 1]);
-    by_rows(x, &|start, out: &mut [T]| {
-        vectorized_wide::<T, _>(
-            #[inline(always)]
-            || {
-                let x = &data[start..][..out.len()];
-                shift_rows(out, x, size, |_, x| rows::max(x));
+/// Which of the two numbers that a row has in `stats` are worked out here; the others are given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Find {
+    Neither,
+    /// The largest element, the first number.
+    Max,
+    /// The sum of the exponentials, the second.
+    Sum,
+    Both,
+}
+
+/// Writes the exponentials of rows: `exp(x - a - b)` with the two numbers `a, b` of each row, of which `b` is 0 where they
+/// are summed. The last row may be shorter. With no `out` only the largest elements are found.
+///
+/// Not a part of each kernel below: it is most of their code. They call it once a block.
+#[inline(never)]
+fn exp_rows<T: Float>(out: &mut [T], x: &[T], size: usize, stats: &mut [T], find: Find) {
+    vectorized_wide::<T, _>(
+        #[inline(always)]
+        || {
+            if matches!(find, Find::Max | Find::Both) {
+                for (stats, x) in stats.chunks_exact_mut(2).zip(x.chunks(size)) {
+                    stats[0] = rows::max(x);
+                }
+            }
+            let long = size >= LONG;
+            for ((out, x), stats) in out.chunks_mut(size).zip(x.chunks(size)).zip(stats.chunks_exact(2)) {
+                if long {
+                    for (o, &v) in out.iter_mut().zip(x) {
+                        *o = (v - stats[0] - stats[1]).exp();
+                    }
+                } else {
+                    for (o, &v) in out.iter_mut().zip(x) {
+                        *o = v - stats[0] - stats[1];
+                    }
+                }
+            }
+            if !long {
                 for o in out.iter_mut() {
                     *o = o.exp();
                 }
-                for (out, x) in out.chunks_exact_mut(size).zip(x.chunks_exact(size)) {
-                    let sum = rows::sum(out);
+            }
+            if matches!(find, Find::Sum | Find::Both) {
+                for (stats, out) in stats.chunks_exact_mut(2).zip(out.chunks(size)) {
+                    stats[1] = rows::sum(out);
+                }
+            }
+        },
+    );
+}
+
+fn softmax_rows<T: Float>(x: &Array, log: bool) -> Array {
+    let (data, size) = (slice::<T>(x), x.shape()[x.rank() - 1]);
+    by_rows(x, &|start, out: &mut [T]| {
+        let x = &data[start..][..out.len()];
+        let mut stats = [T::ZERO; 2 * ROWS];
+        exp_rows(out, x, size, &mut stats, Find::Both);
+        vectorized_wide::<T, _>(
+            #[inline(always)]
+            || {
+                let rows = out.chunks_exact_mut(size).zip(x.chunks_exact(size));
+                for ((out, x), stats) in rows.zip(stats.chunks_exact(2)) {
                     if log {
-                        let (max, log_sum) = (rows::max(x), sum.ln());
+                        let log_sum = stats[1].ln();
                         for (o, &v) in out.iter_mut().zip(x) {
-                            *o = v - max - log_sum;
+                            *o = v - stats[0] - log_sum;
                         }
                     } else {
-                        let share = T::ONE / sum;
+                        let share = T::ONE / stats[1];
                         for o in out.iter_mut() {
                             *o = *o * share;
                         }
@@ -89,17 +144,6 @@ fn softmax_rows<T: Float>(x: &Array, log: bool) -> Array {
     })
 }
 
-/// Subtracts a number of its own from each row.
-#[inline(always)]
-fn shift_rows<T: Float>(out: &mut [T], x: &[T], size: usize, by: impl Fn(usize, &[T]) -> T) {
-    for (i, (out, x)) in out.chunks_exact_mut(size).zip(x.chunks_exact(size)).enumerate() {
-        let by = by(i, x);
-        for (o, &v) in out.iter_mut().zip(x) {
-            *o = v - by;
-        }
-    }
-}
-
 /// The gradient of the softmax, or of its logarithm, from that of its result and the result.
 pub(crate) fn softmax_grad(grad: &Array, y: &Array, axis: usize, log: bool) -> Array {
     at_the_end(&[grad, y], axis, |x| with_float!(y, softmax_grad_rows(&x[0], &x[1], log)))
@@ -108,28 +152,27 @@ pub(crate) fn softmax_grad(grad: &Array, y: &Array, axis: usize, log: bool) -> A
 fn softmax_grad_rows<T: Float>(grad: &Array, y: &Array, log: bool) -> Array {
     let (grad, data, size) = (slice::<T>(grad), slice::<T>(y), y.shape()[y.rank() - 1]);
     by_rows(y, &|start, out: &mut [T]| {
+        let (g, y) = (&grad[start..][..out.len()], &data[start..][..out.len()]);
+        if log {
+            let len = out.len();
+            exp_rows(out, y, len, &mut [T::ZERO; 2], Find::Neither);
+        }
         vectorized_wide::<T, _>(
             #[inline(always)]
             || {
-                let (g, y) = (&grad[start..][..out.len()], &data[start..][..out.len()]);
-                if log {
-                    for (o, &y) in out.iter_mut().zip(y) {
-                        *o = y.exp();
-                    }
-                } else {
+                if !log {
                     for (o, (&g, &y)) in out.iter_mut().zip(g.iter().zip(y)) {
                         *o = g * y;
                     }
                 }
                 let rows = out.chunks_exact_mut(size).zip(g.chunks_exact(size).zip(y.chunks_exact(size)));
                 for (out, (g, y)) in rows {
+                    let sum = rows::sum(if log { g } else { &*out });
                     if log {
-                        let sum = rows::sum(g);
                         for (o, &g) in out.iter_mut().zip(g) {
                             *o = g - *o * sum;
                         }
                     } else {
-                        let sum = rows::sum(out);
                         for (o, (&g, &y)) in out.iter_mut().zip(g.iter().zip(y)) {
                             *o = y * (g - sum);
                         }
@@ -150,44 +193,35 @@ pub(crate) fn cross_entropy(x: &Array, target: &Array) -> (Array, Array) {
 
 /// The largest element of each row, and the logarithm of the sum of the exponentials of the distances to it.
 fn log_sums<T: Float>(x: &Array) -> Array {
+    /// The sums of so many exponentials are added one after the other in a long row. The bits hang on it.
+    const PIECE: usize = 256;
     /// The exponentials wait here for their sum.
-    const SCRATCH: usize = 256;
+    const SCRATCH: usize = 2 * PIECE;
     let (data, size) = (slice::<T>(x), x.shape()[1].max(1));
-    let group = (SCRATCH / size).max(1);
+    let group = if size > PIECE { 1 } else { SCRATCH / size };
     let chunk = (BLOCK / size).max(1).next_multiple_of(group);
     Array::build([x.shape()[0], 2], |out: &mut [T]| {
         for_each_slice(out, 2 * chunk, COST * size / 2, &|start, out| {
+            let x = &data[start / 2 * size..][..out.len() / 2 * size];
+            let mut scratch = [T::ZERO; SCRATCH];
+            out.fill(T::ZERO);
+            for (out, x) in out.chunks_mut(2 * group).zip(x.chunks(group * size)) {
+                if size <= PIECE {
+                    exp_rows(&mut scratch[..x.len()], x, size, out, Find::Both);
+                    continue;
+                }
+                exp_rows(&mut [], x, size, out, Find::Max);
+                for x in x.chunks(SCRATCH) {
+                    let mut stats = [out[0], T::ZERO, out[0], T::ZERO];
+                    exp_rows(&mut scratch[..x.len()], x, PIECE, &mut stats, Find::Sum);
+                    out[1] = out[1] + stats[1] + stats[3];
+                }
+            }
             vectorized_wide::<T, _>(
                 #[inline(always)]
                 || {
-                    let x = &data[start / 2 * size..][..out.len() / 2 * size];
-                    let mut scratch = [T::ZERO; SCRATCH];
-                    for (out, x) in out.chunks_mut(2 * group).zip(x.chunks(group * size)) {
-                        for (out, x) in out.chunks_exact_mut(2).zip(x.chunks_exact(size)) {
-                            (out[0], out[1]) = (rows::max(x), T::ZERO);
-                        }
-                        if size <= SCRATCH {
-                            let scratch = &mut scratch[..x.len()];
-                            shift_rows(scratch, x, size, |i, _| out[2 * i]);
-                            for s in scratch.iter_mut() {
-                                *s = s.exp();
-                            }
-                            for (out, row) in out.chunks_exact_mut(2).zip(scratch.chunks_exact(size)) {
-                                out[1] = rows::sum(row);
-                            }
-                        } else {
-                            // One long row, piece by piece.
-                            for piece in x.chunks(SCRATCH) {
-                                let scratch = &mut scratch[..piece.len()];
-                                for (s, &v) in scratch.iter_mut().zip(piece) {
-                                    *s = (v - out[0]).exp();
-                                }
-                                out[1] = out[1] + rows::sum(scratch);
-                            }
-                        }
-                        for out in out.chunks_exact_mut(2) {
-                            out[1] = out[1].ln();
-                        }
+                    for out in out.chunks_exact_mut(2) {
+                        out[1] = out[1].ln();
                     }
                 },
             );
@@ -222,19 +256,14 @@ fn cross_entropy_grad_rows<T: Float>(x: &Array, stats: &Array, target: &Array, g
     // The gradient of a mean is one number, expanded to the rows.
     let (grads, first, step) = (grad.host::<T>(), grad.layout().offset(), grad.layout().strides()[0]);
     by_rows(x, &|start, out: &mut [T]| {
+        let row = start / size;
+        let count = out.len() / size;
+        let mut own = [T::ZERO; 2 * ROWS];
+        own[..2 * count].copy_from_slice(&stats[2 * row..][..2 * count]);
+        exp_rows(out, &data[start..][..count * size], size, &mut own, Find::Neither);
         vectorized_wide::<T, _>(
             #[inline(always)]
             || {
-                let row = start / size;
-                let rows = out.chunks_exact_mut(size).zip(data[start..].chunks_exact(size));
-                for ((out, x), stats) in rows.zip(stats[2 * row..].chunks_exact(2)) {
-                    for (o, &v) in out.iter_mut().zip(x) {
-                        *o = v - stats[0] - stats[1];
-                    }
-                }
-                for o in out.iter_mut() {
-                    *o = o.exp();
-                }
                 for (i, out) in out.chunks_exact_mut(size).enumerate() {
                     let place = target[row + i] as usize;
                     out[place] = out[place] - T::ONE;

@@ -176,7 +176,7 @@ impl Profile {
     /// The number of calls that are in the table but not in the trace: a process keeps the first million
     /// events, and of those after them only the sums.
     pub fn left_out(&self) -> u64 {
-        self.threads.iter().flat_map(|thread| thread.left_out.values()).map(|sums| sums.calls).sum()
+        self.threads.iter().flat_map(|thread| thread.left_out.iter()).map(|(_, sums)| sums.calls).sum()
     }
 
     /// Writes the trace in Chrome's format, one row for each thread. The file appears whole or not at all.

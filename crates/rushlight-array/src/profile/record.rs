@@ -2,7 +2,6 @@
 
 use super::{OFF, ON, Profile, STATE, Work, exit};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 const MOST_EVENTS: usize = 1_000_000;
 
 /// The name of a span in its two parts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Name {
     pub(super) name: &'static str,
     pub(super) suffix: &'static str,
@@ -73,6 +72,29 @@ impl Sums {
     }
 }
 
+/// Sums by name, in the order of the names: a few dozen, for which a hash table would be no faster and more code.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals(Vec<(Name, Sums)>);
+
+impl Totals {
+    /// The sums of a name, which begin with nothing.
+    pub(super) fn of(&mut self, name: Name) -> &mut Sums {
+        let place = self.0.binary_search_by(|(known, _)| known.cmp(&name)).unwrap_or_else(|place| {
+            self.0.insert(place, (name, Sums::default()));
+            place
+        });
+        &mut self.0[place].1
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, (Name, Sums)> {
+        self.0.iter()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What was recorded on one thread.
 #[derive(Clone, Debug)]
 pub(super) struct Thread {
@@ -81,7 +103,7 @@ pub(super) struct Thread {
     pub(super) name: String,
     pub(super) events: Vec<Event>,
     /// The sums of the events beyond the most that are kept.
-    pub(super) left_out: HashMap<Name, Sums>,
+    pub(super) left_out: Totals,
 }
 
 struct Registry {
@@ -130,7 +152,7 @@ impl Recorder {
         registry.started += 1;
         let number = registry.started;
         let name = std::thread::current().name().map_or_else(|| format!("thread {number}"), str::to_owned);
-        let thread = Thread { number, name, events: Vec::new(), left_out: HashMap::new() };
+        let thread = Thread { number, name, events: Vec::new(), left_out: Totals::default() };
         let thread = Arc::new(Mutex::new(thread));
         registry.threads.push(Arc::clone(&thread));
         Recorder { thread, stack: Vec::new() }
@@ -154,7 +176,7 @@ impl Recorder {
             thread.events.push(event);
         } else {
             EVENTS.fetch_sub(1, Ordering::Relaxed);
-            thread.left_out.entry(event.name).or_default().add_event(&event);
+            thread.left_out.of(event.name).add_event(&event);
         }
     }
 }
@@ -196,7 +218,7 @@ pub(super) fn this_thread() -> Option<usize> {
 pub(super) struct Session {
     start: u64,
     /// The sums at its start, by thread: those of another session, which began before this one.
-    before: HashMap<usize, HashMap<Name, Sums>>,
+    before: Vec<(usize, Totals)>,
 }
 
 impl Session {
@@ -227,15 +249,11 @@ impl Session {
 
     fn since_start(&self, thread: &Thread) -> Thread {
         let events = thread.events.iter().filter(|event| event.start >= self.start).cloned().collect();
-        let before = self.before.get(&thread.number);
-        let difference = |(name, sums): (&Name, &Sums)| {
-            let mut sums = *sums;
-            if let Some(before) = before.and_then(|before| before.get(name)) {
-                sums.combine(before, u64::wrapping_sub);
-            }
-            (sums.calls > 0).then_some((*name, sums))
-        };
-        let left_out = thread.left_out.iter().filter_map(difference).collect();
+        let mut left_out = thread.left_out.clone();
+        if let Some((_, before)) = self.before.iter().find(|(number, _)| *number == thread.number) {
+            before.iter().for_each(|(name, sums)| left_out.of(*name).combine(sums, u64::wrapping_sub));
+        }
+        left_out.0.retain(|(_, sums)| sums.calls > 0);
         Thread { number: thread.number, name: thread.name.clone(), events, left_out }
     }
 }
@@ -258,7 +276,7 @@ impl Registry {
         self.threads.retain(|thread| Arc::strong_count(thread) > 1);
         for thread in &self.threads {
             let mut thread = lock(thread);
-            (thread.events, thread.left_out) = (Vec::new(), HashMap::new());
+            (thread.events, thread.left_out) = (Vec::new(), Totals::default());
         }
         EVENTS.store(0, Ordering::Relaxed);
     }

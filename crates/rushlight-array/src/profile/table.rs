@@ -1,19 +1,18 @@
 //! The table: what was recorded, added up by name.
 
-use super::record::{Name, Sums};
+use super::record::{Name, Sums, Totals};
 use super::{OpProfile, Profile};
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 /// The operations, longest self time first; names decide between equals, so that the order is always the same.
 pub(super) fn ops(profile: &Profile) -> Vec<OpProfile> {
-    let mut sums: HashMap<Name, Sums> = HashMap::new();
+    let mut sums = Totals::default();
     for thread in &profile.threads {
-        thread.events.iter().for_each(|event| sums.entry(event.name).or_default().add_event(event));
-        thread.left_out.iter().for_each(|(name, more)| sums.entry(*name).or_default().add(more));
+        thread.events.iter().for_each(|event| sums.of(event.name).add_event(event));
+        thread.left_out.iter().for_each(|(name, more)| sums.of(*name).add(more));
     }
-    let op = |(name, sums): (Name, Sums)| OpProfile {
+    let op = |(name, sums): &(Name, Sums)| OpProfile {
         name: name.to_string(),
         calls: sums.calls,
         total: Duration::from_nanos(sums.total),
@@ -21,8 +20,8 @@ pub(super) fn ops(profile: &Profile) -> Vec<OpProfile> {
         bytes: sums.bytes,
         flops: sums.flops,
     };
-    let mut ops: Vec<OpProfile> = sums.into_iter().map(op).collect();
-    ops.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
+    let mut ops: Vec<OpProfile> = sums.iter().map(op).collect();
+    ops.sort_unstable_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     ops
 }
 
@@ -31,7 +30,7 @@ pub(super) fn busy(profile: &Profile) -> Duration {
     let caller = profile.threads.iter().filter(|thread| Some(thread.number) == profile.caller);
     let times = caller.flat_map(|thread| {
         let kept = thread.events.iter().map(|event| event.own);
-        kept.chain(thread.left_out.values().map(|sums| sums.own))
+        kept.chain(thread.left_out.iter().map(|(_, sums)| sums.own))
     });
     Duration::from_nanos(times.sum())
 }
@@ -141,16 +140,15 @@ mod tests {
             Event { work: Work { bytes: 12_000, flops: 0 }, ..event("add", "kernel", 30_000, 400, 400) };
         let events =
             vec![product, event("matmul", "", 1_000, 25_000, 5_000), add, event("add", "", 29_900, 600, 200)];
-        let left_out = HashMap::from([(
-            Name { name: "add", suffix: "" },
-            Sums { calls: 9, total: 5_400, own: 5_400, bytes: 0, flops: 0 },
-        )]);
+        let mut left_out = Totals::default();
+        *left_out.of(Name { name: "add", suffix: "" }) =
+            Sums { calls: 9, total: 5_400, own: 5_400, bytes: 0, flops: 0 };
         let main = Thread { number: 1, name: "main".to_owned(), events, left_out };
         let worker = Thread {
             number: 2,
             name: "loader-0".to_owned(),
             events: vec![event("DataLoader", "batch", 0, 30_000, 30_000)],
-            left_out: HashMap::new(),
+            left_out: Totals::default(),
         };
         let wall = Duration::from_micros(50);
         Profile { threads: vec![main, worker], caller: Some(1), start: 0, wall }

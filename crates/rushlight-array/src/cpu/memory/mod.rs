@@ -141,24 +141,29 @@ impl HostBuffer {
         unsafe { std::slice::from_raw_parts(self.pointer().cast::<T>().as_ptr(), self.len) }
     }
 
-    /// The elements, or numbers of another type with their bits; see [`DType::has_bits_of`].
-    pub(crate) fn bits<T: Element>(&self) -> &[T] {
-        assert!(T::DTYPE.has_bits_of(self.dtype), "a block of {} was read as {}", self.dtype, T::DTYPE);
-        // SAFETY: the block holds `len` initialised elements of the size of T (checked), aligned to 64 bytes, and each
-        // pattern of bits is a T, or both are bools.
-        unsafe { std::slice::from_raw_parts(self.pointer().cast::<T>().as_ptr(), self.len) }
+    /// As [`HostBuffer::as_slice`], or as [`DType::carrier`] of the dtype.
+    ///
+    /// # Panics
+    /// If `T` is neither.
+    pub(crate) fn carried<T: Element>(&self) -> &[T] {
+        if const { T::DTYPE as u8 == T::DTYPE.carrier() as u8 } && self.dtype.carrier() == T::DTYPE {
+            // SAFETY: the block holds `len` initialised elements of this size, aligned to 64 bytes, and T is a number
+            // of which every pattern of bits is one.
+            return unsafe { std::slice::from_raw_parts(self.pointer().cast::<T>().as_ptr(), self.len) };
+        }
+        self.as_slice()
     }
 
-    /// As [`HostBuffer::bits`], to be written.
-    pub(crate) fn bits_mut<T: Element>(&mut self) -> &mut [T] {
-        assert!(T::DTYPE.has_bits_of(self.dtype), "a block of {} was written as {}", self.dtype, T::DTYPE);
-        // SAFETY: as in `bits`, and `&mut self` makes the access exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.pointer().cast::<T>().as_ptr(), self.len) }
-    }
-
-    /// The same bits as numbers of another type of this size.
-    pub(crate) fn relabel(&mut self, dtype: DType) {
-        assert!(dtype.has_bits_of(self.dtype), "a block of {} became one of {dtype}", self.dtype);
+    /// Gives the elements another dtype of their size.
+    ///
+    /// # Panics
+    /// If it has another size, or is `Bool` and the bytes are not all truth values, which to read would be undefined.
+    pub(crate) fn retype(&mut self, dtype: DType) {
+        assert!(self.dtype.size() == dtype.size(), "a block of {} was made one of {dtype}", self.dtype);
+        if dtype == DType::Bool {
+            let largest = self.carried::<u8>().iter().fold(0, |largest, &byte| byte.max(largest));
+            assert!(largest <= 1, "a byte of {largest} was made a truth value");
+        }
         self.dtype = dtype;
     }
 
@@ -271,6 +276,22 @@ mod tests {
     #[should_panic(expected = "a block of torch.float32 was read as torch.int64")]
     fn a_block_cannot_be_read_as_another_type() {
         HostBuffer::new(DType::F32, 3).as_slice::<i64>();
+    }
+
+    #[test]
+    #[should_panic(expected = "a byte of 7 was made a truth value")]
+    fn bytes_that_are_no_truth_values_do_not_become_bools() {
+        HostBuffer::from_slice(&[0u8, 1, 7]).retype(DType::Bool);
+    }
+
+    #[test]
+    fn a_carrier_shows_the_bits_and_no_other_type_is_one() {
+        assert_eq!(HostBuffer::from_slice(&[true, false]).carried::<u8>(), [1, 0]);
+        assert_eq!(HostBuffer::from_slice(&[1.0f64]).carried::<i64>(), [1.0f64.to_bits() as i64]);
+        let panicked = std::panic::catch_unwind(|| {
+            HostBuffer::from_slice(&[1u8]).carried::<bool>();
+        });
+        assert!(panicked.is_err());
     }
 
     #[test]

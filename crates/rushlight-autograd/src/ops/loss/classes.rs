@@ -84,11 +84,20 @@ impl CrossEntropy {
         1.0 / count
     }
 
-    /// 1 in the column of the target, 0 elsewhere.
-    fn one_hot(&self, like: &Array) -> Array {
-        let column = self.target.unsqueeze(1);
-        let ones = Array::full(column.shape(), 1.0, like.dtype(), like.device());
-        like.zeros_like().scatter(1, &column, &ones)
+    /// The slopes of the losses, recorded: softmax less 1 in the column of the target. Of plain functions that every
+    /// program holds, as this is rarely asked for.
+    fn slopes(&self, x: &Tensor, most: Array) -> Tensor {
+        let wide = x.to(x.dtype().compute());
+        let (rows, classes) = (wide.size(0), wide.size(1));
+        let mut hot = vec![false; rows * classes];
+        for (row, target) in self.target.to_vec::<i64>().into_iter().enumerate() {
+            // Without classes no target counts, and there is no column.
+            hot.get_mut(row * classes + target as usize).into_iter().for_each(|hot| *hot = true);
+        }
+        let hot = Array::from_vec(hot, [rows, classes]).cast(wide.dtype()).to_device(self.target.device());
+        let exp = (wide - Tensor::constant(most)).exp();
+        let sums = exp.sum_dim(1, true);
+        (exp / sums - Tensor::constant(hot)).to(x.dtype())
     }
 }
 
@@ -119,9 +128,8 @@ impl Op for CrossEntropy {
         give.to(0, || {
             let grad = self.of_losses(grad);
             if is_grad_enabled() {
-                let probs = saved.input(0).softmax(1);
-                let one_hot = Tensor::constant(self.one_hot(&probs.array()));
-                return (probs - one_hot) * grad.unsqueeze(1);
+                let most = saved.by_product_array().narrow(1, 0, 1);
+                return self.slopes(&saved.input(0), most) * grad.unsqueeze(1);
             }
             let (x, stats) = (saved.input_array(0), saved.by_product_array());
             x.cross_entropy_grad(stats, &self.target, &grad.value()).into()
@@ -147,7 +155,12 @@ impl Op for CrossEntropy {
 /// If the shapes do not fit, the logits are no floats, or a class number is out of range.
 #[track_caller]
 pub fn cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
-    cross_entropy_with(input, target, &CrossEntropyOptions::default())
+    let options = CrossEntropyOptions::default();
+    // Not by way of the options: without them a program does not hold what weights and smoothing need.
+    if target.dtype().is_float() {
+        return soft_cross_entropy(input, target, &options);
+    }
+    Rows::new("cross_entropy", input, target, options.ignore_index).cross_entropy(options.reduction)
 }
 
 /// As [`cross_entropy`], with options.
@@ -169,25 +182,12 @@ pub fn cross_entropy_with(input: &Tensor, target: &Tensor, options: &CrossEntrop
         }
         return soft_cross_entropy(input, target, options);
     }
-    let nll = NllLossOptions {
-        weight: options.weight.clone(),
-        ignore_index: options.ignore_index,
-        reduction: options.reduction,
-    };
-    let rows = Rows::new("cross_entropy", input, target, &nll);
-    let x = rows.rows();
+    let rows = Rows::new("cross_entropy", input, target, options.ignore_index);
     if options.weight.is_none() && smoothing == 0.0 {
-        let op = CrossEntropy {
-            target: rows.target,
-            counts: rows.counts,
-            reduction: options.reduction,
-            stats: None,
-        };
-        let loss = Tensor::apply(op, &[&x]);
-        let has_rows_shape = options.reduction != Reduction::None || rows.shape.len() == 1;
-        return if has_rows_shape { loss } else { loss.reshape(&rows.shape) };
+        return rows.cross_entropy(options.reduction);
     }
-    let log_probs = x.log_softmax(1);
+    let rows = rows.with_weight("cross_entropy", options.weight.as_ref());
+    let log_probs = rows.rows().log_softmax(1);
     let hard = rows.losses(&log_probs);
     let losses = if smoothing == 0.0 {
         hard
@@ -250,7 +250,8 @@ pub fn nll_loss(input: &Tensor, target: &Tensor) -> Tensor {
 /// As [`nll_loss`]; also if the weight does not fit.
 #[track_caller]
 pub fn nll_loss_with(input: &Tensor, target: &Tensor, options: &NllLossOptions) -> Tensor {
-    let rows = Rows::new("nll_loss", input, target, options);
+    let rows = Rows::new("nll_loss", input, target, options.ignore_index)
+        .with_weight("nll_loss", options.weight.as_ref());
     // Where the classes lie, without turning them into rows: only one number of each is read.
     let (dims, count) = (input.shape(), rows.target.numel());
     let picked = if dims.len() < 2 {
@@ -277,7 +278,7 @@ struct Rows {
 
 impl Rows {
     #[track_caller]
-    fn new(op: &str, input: &Tensor, target: &Tensor, options: &NllLossOptions) -> Rows {
+    fn new(op: &str, input: &Tensor, target: &Tensor, ignore_index: i64) -> Rows {
         let (shape, wanted) = (input.shape(), target.shape());
         let expected: Shape = match shape.len() {
             0 => fail!("{op}: the input is a scalar; it must have a dim of classes"),
@@ -295,20 +296,35 @@ impl Rows {
         }
         check_device(op, "the target", target, input);
         let classes = shape[if shape.len() == 1 { 0 } else { 1 }];
-        if let Some(weight) = &options.weight
-            && weight.shape() != [classes]
-        {
+        let (target, counts) = checked(op, &target.array(), classes, Some(ignore_index));
+        Rows { input: input.clone(), target, counts, weight: None, shape: expected }
+    }
+
+    /// With the factors of classes.
+    #[track_caller]
+    fn with_weight(mut self, op: &str, weight: Option<&Tensor>) -> Rows {
+        let Some(weight) = weight else { return self };
+        let shape = self.input.shape();
+        let classes = shape[if shape.len() == 1 { 0 } else { 1 }];
+        if weight.shape() != [classes] {
             fail!(
                 "{op}: weight shape {:?} does not fit {classes} classes; it must be [{classes}]",
                 weight.shape()
             );
         }
-        if let Some(weight) = &options.weight {
-            check_device(op, "the weight", weight, input);
-        }
-        let (target, counts) = checked(op, &target.array(), classes, Some(options.ignore_index));
-        let weight = options.weight.as_ref().map(|w| w.index_select(0, &target.clone().into()));
-        Rows { input: input.clone(), target, counts, weight, shape: expected }
+        check_device(op, "the weight", weight, &self.input);
+        self.weight = Some(weight.index_select(0, &self.target.clone().into()));
+        self
+    }
+
+    /// The loss without weights, as a single node.
+    #[track_caller]
+    fn cross_entropy(self, reduction: Reduction) -> Tensor {
+        let x = self.rows();
+        let op = CrossEntropy { target: self.target, counts: self.counts, reduction, stats: None };
+        let loss = Tensor::apply(op, &[&x]);
+        let has_rows_shape = reduction != Reduction::None || self.shape.len() == 1;
+        if has_rows_shape { loss } else { loss.reshape(&self.shape) }
     }
 
     /// The input as rows.
@@ -403,9 +419,8 @@ pub(super) fn checked(
         return (target, None);
     }
     let counts: Array = values.iter().map(|&t| !ignored(t)).collect();
-    let counts = counts.to_device(target.device());
-    let safe = counts.where_(&target, &target.zeros_like());
-    (safe, Some(counts))
+    let safe: Array = values.iter().map(|&t| if ignored(t) { 0 } else { t }).collect();
+    (safe.to_device(target.device()), Some(counts.to_device(target.device())))
 }
 
 pub(super) const CROSS_ENTROPY: OpInfo =
