@@ -103,9 +103,14 @@ pub fn detect_anomaly<R>(f: impl FnOnce() -> R) -> (R, Anomalies) {
     (result, found)
 }
 
-/// Whether somebody watches this thread's operations.
+/// Whether [`detect_anomaly`] watches this thread's operations.
+///
+/// ```
+/// use rushlight_autograd::{detect_anomaly, is_anomaly_enabled};
+/// assert!(!is_anomaly_enabled() && detect_anomaly(is_anomaly_enabled).0);
+/// ```
 #[inline]
-pub(crate) fn watching() -> bool {
+pub fn is_anomaly_enabled() -> bool {
     WATCHING.get()
 }
 
@@ -140,10 +145,10 @@ pub(crate) struct Pass(bool);
 
 /// A backward pass begins.
 pub(crate) fn pass() -> Pass {
-    if watching() {
+    if is_anomaly_enabled() {
         WATCH.with_borrow_mut(|watch| watch.passes += 1);
     }
-    Pass(watching())
+    Pass(is_anomaly_enabled())
 }
 
 impl Drop for Pass {
@@ -238,6 +243,6 @@ mod tests {
         let x = tensor([1.0, 2.0]).requires_grad_();
         assert_eq!(detect_anomaly(|| (&x * &x).sum().backward()).1, Anomalies::default());
         let caught = std::panic::catch_unwind(|| detect_anomaly(|| panic!("on purpose")));
-        assert!(caught.is_err() && !watching());
+        assert!(caught.is_err() && !is_anomaly_enabled());
     }
 }

@@ -183,7 +183,7 @@ impl Run<'_> {
             );
         };
         node.op.backward(&Saved { node, arrays: &arrays }, &grad, &mut give);
-        if anomaly::watching() {
+        if anomaly::is_anomaly_enabled() {
             for (i, given) in give.grads.iter().enumerate() {
                 if let Some(given) = given {
                     anomaly::backward(name, node.id, &grad.array(), i, &given.array());

@@ -39,7 +39,7 @@ pub mod table;
 mod table;
 mod tensor;
 
-pub use anomaly::{Anomalies, Anomaly, detect_anomaly};
+pub use anomaly::{Anomalies, Anomaly, detect_anomaly, is_anomaly_enabled};
 pub use create::{
     TensorOptions, arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace,
     linspace_with, logspace, logspace_with, ones, ones_with, rand, randint, randn, randperm, tensor,

@@ -407,8 +407,8 @@ fn finish(
     boxed: &mut dyn FnMut() -> Option<Box<dyn Op>>,
 ) -> Tensor {
     let tracked = is_tracked(&output, inputs);
-    let op = if tracked || anomaly::watching() { boxed() } else { None };
-    if let Some(op) = op.as_ref().filter(|_| anomaly::watching()) {
+    let op = if tracked || anomaly::is_anomaly_enabled() { boxed() } else { None };
+    if let Some(op) = op.as_ref().filter(|_| anomaly::is_anomaly_enabled()) {
         watch(op.name(), &values, &output);
     }
     match op {
@@ -467,7 +467,7 @@ fn record(mut op: Box<dyn Op>, inputs: &[&Tensor], mut values: Values<'_>, outpu
     }
     saved.extend(op.by_product());
     let node = Arc::new(Node::new(op, places, saved));
-    if anomaly::watching() {
+    if anomaly::is_anomaly_enabled() {
         anomaly::recorded(node.id);
     }
     Tensor::tracked(output, Edge::Node(node))

@@ -92,7 +92,7 @@ fn fits(tensor: &Tensor, other: &Tensor) -> bool {
 fn reusable(tensor: Tensor, other: &Tensor) -> Result<(Array, &Array), Tensor> {
     match other.fixed() {
         // What is watched goes through the recorder.
-        Some(array) if !(anomaly::watching() || is_grad_enabled() && other.requires_grad()) => {
+        Some(array) if !(anomaly::is_anomaly_enabled() || is_grad_enabled() && other.requires_grad()) => {
             tensor.into_unshared().map(|own| (own, array))
         }
         _ => Err(tensor),

@@ -2,7 +2,7 @@ use crate::hook;
 use crate::module::{Fields, Module, Path, has_path};
 use crate::walk::Walk;
 use rushlight_array::fail;
-use rushlight_autograd::Tensor;
+use rushlight_autograd::{Tensor, is_anomaly_enabled};
 use std::any::Any;
 use std::fmt;
 
@@ -98,8 +98,9 @@ impl Module for Sequential {
             let (kind, tells) = self.kinds[i];
             let _place = self.path.enter(Some(i), kind);
             let input = result.as_ref().unwrap_or(x);
-            let (output, done) =
-                module.fused(input, &self.modules[i + 1..]).unwrap_or_else(|| (module.forward(input), 1));
+            // Who looks for what is not a number wants the names of all operations.
+            let fused = if is_anomaly_enabled() { None } else { module.fused(input, &self.modules[i + 1..]) };
+            let (output, done) = fused.unwrap_or_else(|| (module.forward(input), 1));
             if hook::observed() && !tells {
                 let path = self.path.get();
                 let dot = if path.is_empty() { "" } else { "." };

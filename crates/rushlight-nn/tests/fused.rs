@@ -3,7 +3,7 @@
 use rushlight_array::DType;
 use rushlight_array::random::manual_seed;
 use rushlight_autograd::ops::conv2d_relu;
-use rushlight_autograd::{Tensor, no_grad, randn};
+use rushlight_autograd::{Tensor, detect_anomaly, no_grad, randn};
 use rushlight_nn::functional::{Conv2dOptions, MaxPool2dOptions, Padding};
 use rushlight_nn::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,4 +89,22 @@ fn a_sequence_computes_convolutions_with_what_follows() {
     assert_eq!(net.forward(&x).to_vec::<f32>(), y.to_vec::<f32>());
     assert_eq!(*seen.lock().unwrap(), [(vec![2, 3, 6, 6], vec![2, 3, 3, 3])]);
     drop(handle);
+}
+
+/// Where somebody looks for what is not a number, the operation and the module that gave it are named.
+#[test]
+fn who_looks_for_nan_sees_each_operation() {
+    let _turn = alone();
+    let model = sequential![
+        Conv2d::new(1, 2, 3),
+        ReLU,
+        MaxPool2d::new(2),
+        Flatten::default(),
+        Linear::new(8, 3),
+        ReLU
+    ];
+    let x = randn([1, 1, 6, 6]) * f64::INFINITY;
+    let (_, found) = detect_anomaly(|| model.forward(&x));
+    let first = found.first().expect("infinities of both signs add up to NaN").to_string();
+    assert_eq!(first, "the result of `convolution` in 0 (Conv2d)");
 }

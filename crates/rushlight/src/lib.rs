@@ -31,9 +31,9 @@ pub use rushlight_autograd::ops::{
 };
 pub use rushlight_autograd::{
     GradOptions, Tensor, TensorOptions, To, arange, arange_with, detect_anomaly, empty, empty_with,
-    enable_grad, eye, eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck, is_grad_enabled,
-    linspace, linspace_with, logspace, logspace_with, no_grad, ones, ones_with, rand, randint, randn,
-    randperm, tensor, tensor_as, zeros, zeros_with,
+    enable_grad, eye, eye_with, full, full_with, grad, grad_with, gradcheck, gradgradcheck,
+    is_anomaly_enabled, is_grad_enabled, linspace, linspace_with, logspace, logspace_with, no_grad, ones,
+    ones_with, rand, randint, randn, randperm, tensor, tensor_as, zeros, zeros_with,
 };
 
 /// Arrays, devices, dtypes and random numbers.
