@@ -134,7 +134,8 @@ fn messages_inside_a_model_name_the_module_and_the_call() {
     let (message, file, line) = panic_of(|| drop(net.layers.forward(&zeros([5, 3]))));
     let expected = "in 0 (Linear), called at crates/rushlight/../../tests/suite/messages.rs:";
     assert!(message.starts_with(expected), "before any walk: {message}");
-    assert!(file.ends_with("messages.rs") || file.ends_with("container.rs"), "{file}:{line}");
+    // The message has the place; Rust's own line before it is the method's, which is called through a pointer.
+    assert!(file.ends_with("linear.rs"), "{file}:{line}");
 
     // Names are learnt in any walk through the model, as the optimiser needs it.
     let _parameters = net.parameters();
