@@ -139,7 +139,7 @@ fn larger_products_match_plain_loops_in_every_layout() {
 /// The tests above allow a rounding error; but the order of every sum is the same.
 #[test]
 fn every_level_gives_the_same_bits() {
-    for (m, k, n) in LARGER.into_iter().chain([(2, 30, 20), (9, 40, 17), (300, 100, 3), (129, 400, 350)]) {
+    for (m, k, n) in LARGER.into_iter().chain([(2, 30, 20), (9, 40, 17), (300, 100, 3)]) {
         for layouts in [0, 1, 6, 7, 13] {
             let mut all = Vec::new();
             at_every_level(|| {
@@ -173,17 +173,20 @@ fn the_number_of_threads_changes_no_bit() {
     set_num_threads(before);
 }
 
-fn packing_changes_no_bit<T: Product>() {
+/// Rows in several blocks; columns in two; few rows, so that threads share columns; a rest in every direction.
+const LARGE: [(usize, usize, usize); 4] =
+    [(450, 390, 100), (66, 300, 1600), (70, 800, 333), (129, 1024, 129)];
+
+fn packing_changes_no_bit<T: Product>(shapes: &[(usize, usize, usize)]) {
     let threads = num_threads();
-    // Rows in several blocks; columns in two; few rows, so that threads share columns; a rest in every direction.
-    for (m, k, n) in [(450, 390, 100), (66, 300, 1600), (70, 800, 333), (129, 1024, 129)] {
-        for layouts in [0, 1, 6, 7, 14, 35] {
+    for &(m, k, n) in shapes {
+        for layouts in [1, 6, 14, 35] {
             let (a, b) = (matrix::<T>(m, k, layouts / 6, 1), matrix::<T>(k, n, layouts % 6, 2));
             let (x, y) = (Operand::<T>::new(&a).first, Operand::<T>::new(&b).first);
             assert!(Plan::new(&x, &y).is_shared(), "[{m}, {k}] x [{k}, {n}] is not large");
             let mut expected = vec![T::default(); m * n];
             multiply_into(&x, &y, &mut expected, n, false);
-            for count in [1, 2, 5] {
+            for count in [1, 5] {
                 set_num_threads(count);
                 let got = matmul(&a, &b).to_vec::<T>();
                 let what = format!("layouts {layouts}, {count} threads, {:?}", simd_level());
@@ -199,11 +202,12 @@ fn large_products_have_the_bits_of_small_ones() {
     at_every_level(|| {
         // Without FMA instructions each fused product is a call.
         if simd_level() > SimdLevel::Portable || !cfg!(target_arch = "x86_64") {
-            packing_changes_no_bit::<f32>();
-            packing_changes_no_bit::<f64>();
+            packing_changes_no_bit::<f32>(&LARGE);
+            packing_changes_no_bit::<f64>(&LARGE);
         }
     });
-    at_every_level(packing_changes_no_bit::<i64>);
+    let _guard = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    packing_changes_no_bit::<i64>(&LARGE[3..]);
 }
 
 #[test]
