@@ -1,12 +1,13 @@
 //! `cargo xtask`: everything that is checked about this workspace, as one command.
 //!
 //! `rows` is the matrix as a table, `jobs` holds the rows that are more than one command, `run` starts
-//! a command with a log and a time limit, `tidy` holds the checks that read files, `bench` measures, and
+//! a command with a log and a time limit, `ptx` compiles the kernels of GPUs, `tidy` holds the checks that read files, `bench` measures, and
 //! `conformance` runs PyTorch's own operator cases.
 
 mod bench;
 mod conformance;
 mod jobs;
+mod ptx;
 mod rows;
 mod run;
 mod tidy;
@@ -23,6 +24,8 @@ cargo xtask test --only ROW[,ROW]  these rows alone
 cargo xtask tidy                   the checks that read files, alone
 cargo xtask conformance [DIR] [OP..]  PyTorch's own cases: those of a folder, or those that are carried here
 cargo xtask conformance FILE.json     PyTorch's optimizers, schedules and clipping: the trajectories of a file
+cargo xtask ptx                    compile kernels/*.cu to kernels/ptx/*.ptx, those that changed
+cargo xtask ptx --check            compile all of them and compare
 cargo xtask bench [NAME] [WORDS]   the benches whose name contains NAME; WORDS go to Criterion
 cargo xtask bench --peers          how to measure beside other libraries
 cargo xtask help                   this page
@@ -34,6 +37,7 @@ Each row writes its output to target/xtask/ROW.log. Exit status: 0 all passed, 1
 enum Request {
     Help,
     Tidy,
+    Ptx { check: bool },
     Test(Selection),
     Bench(Vec<String>),
     Conformance(Vec<String>),
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             println!("{HELP}\n\nRows: {}", rows::names());
             ExitCode::SUCCESS
         }
+        Ok(Request::Ptx { check }) => status(ptx::run(&root(), check)),
         Ok(Request::Tidy) => status(tidy::print(&root())),
         Ok(Request::Test(selection)) => status(rows::run(&root(), &selection)),
         Ok(Request::Bench(words)) => status(bench::run(&root(), &words)),
@@ -68,6 +73,9 @@ fn request(words: &[&str]) -> Result<Request, String> {
         [] | ["help" | "--help" | "-h", ..] => Ok(Request::Help),
         ["tidy"] => Ok(Request::Tidy),
         ["tidy", word, ..] => Err(format!("unknown word `{word}` after `tidy`, which takes none")),
+        ["ptx"] => Ok(Request::Ptx { check: false }),
+        ["ptx", "--check"] => Ok(Request::Ptx { check: true }),
+        ["ptx", word, ..] => Err(format!("unknown word `{word}` after `ptx`; it would be `--check`")),
         ["test", flags @ ..] => Ok(Request::Test(selection(flags)?)),
         ["bench", "--peers"] => Ok(Request::Peers),
         ["bench", words @ ..] if words.contains(&"--peers") => {
@@ -78,7 +86,7 @@ fn request(words: &[&str]) -> Result<Request, String> {
             Ok(Request::Conformance(words.iter().map(|&word| word.to_owned()).collect()))
         }
         [word, ..] => Err(format!(
-            "unknown command `{word}`; it would be `test`, `tidy`, `conformance`, `bench` or `help`"
+            "unknown command `{word}`; it would be `test`, `tidy`, `ptx`, `conformance`, `bench` or `help`"
         )),
     }
 }

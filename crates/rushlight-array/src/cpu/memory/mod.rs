@@ -94,6 +94,35 @@ impl HostBuffer {
         buffer
     }
 
+    /// A block whose bytes `write` fills in, every one: for elements that come from another device's memory.
+    ///
+    /// ```
+    /// use rushlight_array::{DType, HostBuffer};
+    /// let block = HostBuffer::from_bytes(DType::I16, 2, |bytes| bytes.copy_from_slice(&[1, 0, 2, 0]));
+    /// assert_eq!(block.as_slice::<i16>(), [i16::from_le(1), i16::from_le(2)]);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`HostBuffer::scratch`], and if a byte of a `bool` is neither 0 nor 1.
+    #[track_caller]
+    pub fn from_bytes(dtype: DType, len: usize, write: impl FnOnce(&mut [u8])) -> Self {
+        // As bytes until they are known to be truth values.
+        let held = if dtype == DType::Bool { DType::U8 } else { dtype };
+        let mut buffer = HostBuffer::scratch(held, len);
+        // SAFETY: the block has these bytes, all written before, and `buffer` is nobody else's.
+        write(unsafe { std::slice::from_raw_parts_mut(buffer.pointer().as_ptr(), len * dtype.size()) });
+        if dtype != held {
+            buffer.retype(dtype);
+        }
+        buffer
+    }
+
+    /// The bytes of the elements, in the machine's order.
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the block holds `len` initialised elements of the dtype, none of which has padding.
+        unsafe { std::slice::from_raw_parts(self.pointer().as_ptr(), self.len * self.dtype.size()) }
+    }
+
     /// The number of bytes, and the block for them if there is any.
     ///
     /// In parts and always inlined: a `HostBuffer` that is moved right after it was written waits for the

@@ -1,0 +1,73 @@
+//! Copies between the host's memory and a GPU's.
+
+use crate::driver::{self, check};
+use crate::gpu::Gpu;
+use crate::memory::{Address, Block};
+use rushlight_array::{DType, HostBuffer};
+
+impl Gpu {
+    /// A block with the bytes of the host.
+    #[track_caller]
+    pub(crate) fn upload(&'static self, data: &HostBuffer) -> Block {
+        let bytes = data.as_bytes();
+        let block = self.block(bytes.len());
+        self.write(block.address, bytes);
+        block
+    }
+
+    /// Writes bytes of the host, which are copied before this returns.
+    #[track_caller]
+    pub(crate) fn write(&self, to: Address, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.enter();
+        // SAFETY: the block holds as many bytes; the driver copies those of pageable memory before it returns, and waits
+        // for those that are not.
+        let answer = check(unsafe {
+            driver::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), self.stream.0)
+        });
+        self.expect("a copy to the GPU failed", answer);
+    }
+
+    /// The bytes behind an address, when all work that was asked for is done.
+    #[track_caller]
+    pub(crate) fn read(&self, from: Address, dtype: DType, len: usize) -> HostBuffer {
+        self.enter();
+        HostBuffer::from_bytes(dtype, len, |bytes| {
+            if bytes.is_empty() {
+                return;
+            }
+            // SAFETY: the block holds as many bytes, and the buffer stays until the copy has ended.
+            let answer = check(unsafe {
+                driver::cuMemcpyDtoHAsync_v2(bytes.as_mut_ptr().cast(), from, bytes.len(), self.stream.0)
+            });
+            self.expect("a copy from the GPU failed", answer);
+            self.synchronize();
+        })
+    }
+
+    /// Copies within the GPU.
+    #[track_caller]
+    pub(crate) fn copy_bytes(&self, to: Address, from: Address, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.enter();
+        // SAFETY: both blocks hold as many bytes.
+        let answer = check(unsafe { driver::cuMemcpyDtoDAsync_v2(to, from, bytes, self.stream.0) });
+        self.expect("a copy within the GPU failed", answer);
+    }
+
+    /// Sets bytes to zero.
+    #[track_caller]
+    pub(crate) fn zero(&self, to: Address, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        self.enter();
+        // SAFETY: the block holds as many bytes.
+        let answer = check(unsafe { driver::cuMemsetD8Async(to, 0, bytes, self.stream.0) });
+        self.expect("memory could not be set to zero", answer);
+    }
+}

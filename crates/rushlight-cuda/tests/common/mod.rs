@@ -1,0 +1,46 @@
+//! The device of the tests: an emulated one, or with `RUSHLIGHT_REQUIRE_GPU=1` a real one.
+
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use rushlight_array::Device;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Once;
+
+/// Whether the tests must run on a real GPU.
+pub(crate) fn real() -> bool {
+    std::env::var_os("RUSHLIGHT_REQUIRE_GPU").is_some_and(|value| value == "1")
+}
+
+/// The emulated driver, built if need be: `cargo test -p` builds no library that nothing links.
+fn emulator() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let target = here.parent().unwrap().parent().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "rushlight-emulator", "--manifest-path"]);
+    build.arg(root.join("Cargo.toml"));
+    build.args(target.ends_with("release").then_some("--release"));
+    assert!(build.status().unwrap().success(), "the emulated driver does not build");
+    target.join("librushlight_emulator.so")
+}
+
+/// Sees to it that there is a device, once for the program.
+pub(crate) fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if !real() && std::env::var_os("RUSHLIGHT_LIBCUDA").is_none() {
+            assert!(rushlight_cuda::use_driver(emulator()), "a driver was loaded before");
+        }
+    });
+}
+
+/// A device of this number.
+pub(crate) fn device(ordinal: usize) -> Device {
+    prepare();
+    rushlight_cuda::device(ordinal).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub(crate) fn cuda() -> Device {
+    device(0)
+}
