@@ -11,43 +11,61 @@ fn main() {
         println!("cargo:rerun-if-changed={}", kernels.join(folder).display());
     }
     println!("cargo:rerun-if-env-changed=RUSHLIGHT_EMULATOR_ASAN");
-
-    let mut build = cc::Build::new();
-    build
-        .cpp(true)
-        .std("c++17")
-        .opt_level(1)
-        .warnings(false)
-        // For quoted names alone: `inc` has a <stdint.h> for a compiler that has none.
-        .flag("-iquote")
-        .flag(kernels.join("inc").to_str().expect("a path in Unicode"))
-        .flag("-iquote")
-        .flag(kernels.join("host").to_str().expect("a path in Unicode"))
-        .flag("-iquote")
-        .flag(kernels.to_str().expect("a path in Unicode"))
-        .flag("-fno-strict-aliasing")
-        .flag_if_supported("-ffp-contract=off");
-    if env::var_os("RUSHLIGHT_EMULATOR_ASAN").is_some() {
-        build.flag("-fsanitize=address").flag("-g1");
-        println!("cargo:rustc-link-arg=-fsanitize=address");
-    }
-    build.file(kernels.join("host/fibers.cpp"));
-
     let mut names: Vec<String> = fs::read_dir(&kernels)
         .expect("the kernels can be read")
         .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".cu")?.to_owned()))
         .collect();
     names.sort();
+    let common: String = ["inc", "host"].map(|folder| texts(&kernels.join(folder))).concat();
+    compile(&kernels, &out, "fibers", &common, &kernels.join("host/fibers.cpp"));
     for name in &names {
         // Files may use the same names for different things, as they do on a GPU, where each is a program of its own.
         let text = format!(
             "#include \"shim.h\"\n#include \"rushlight.h\"\nnamespace file_{name} {{\n#include \"{name}.cu\"\n}}\n"
         );
         let path = out.join(format!("{name}.cpp"));
-        if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-            fs::write(&path, text).expect("the output folder can be written");
-        }
-        build.file(path);
+        fs::write(&path, text).expect("the output folder can be written");
+        let source = fs::read_to_string(kernels.join(format!("{name}.cu"))).expect("kernels are text");
+        compile(&kernels, &out, name, &(common.clone() + &source), &path);
     }
-    build.link_lib_modifier("+whole-archive").compile("rushlight_kernels");
+    if sanitized() {
+        println!("cargo:rustc-link-arg=-fsanitize=address");
+    }
+}
+
+fn sanitized() -> bool {
+    env::var_os("RUSHLIGHT_EMULATOR_ASAN").is_some()
+}
+
+/// All files of a folder, one behind the other.
+fn texts(folder: &Path) -> String {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the folder can be read").filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read_to_string(path).expect("sources are text")).collect()
+}
+
+/// Makes an archive of one file, if it is not there already, made of the same text.
+fn compile(kernels: &Path, out: &Path, name: &str, text: &str, path: &Path) {
+    let mut build = cc::Build::new();
+    build.cpp(true).std("c++17").opt_level(1).debug(false).warnings(false).file(path);
+    // For quoted names alone: `inc` has a <stdint.h> for a compiler that has none.
+    for folder in ["inc", "host", ""] {
+        build.flag("-iquote").flag(kernels.join(folder).to_str().expect("a path in Unicode"));
+    }
+    build.flag("-fno-strict-aliasing").flag_if_supported("-ffp-contract=off");
+    if sanitized() {
+        build.flag("-fsanitize=address").flag("-g1");
+    }
+    let library = format!("rl_{name}");
+    let (archive, made) = (out.join(format!("lib{library}.a")), out.join(format!("{name}.made")));
+    let text = format!("sanitized: {}\n{text}", sanitized());
+    if !archive.exists() || fs::read_to_string(&made).ok().as_deref() != Some(&text) {
+        // The archive alone; what it is linked as is said below, whether it was made now or before.
+        build.cargo_metadata(false).compile(&library);
+        fs::write(&made, &text).expect("the output folder can be written");
+    }
+    println!("cargo:rustc-link-search=native={}", out.display());
+    println!("cargo:rustc-link-lib=static:+whole-archive={library}");
+    println!("cargo:rustc-link-lib=dylib=stdc++");
 }

@@ -96,6 +96,8 @@ impl Backend for Cuda {
         self.filled(shape, dtype, value)
     }
 
+    // Elementwise: `elementwise.rs`.
+
     fn unary(&self, op: Unary, x: &Array) -> Array {
         self.on_host([x], |[x]| Cpu.unary(op, x))
     }
@@ -112,6 +114,8 @@ impl Backend for Cuda {
         self.on_host([condition, a, b], |[condition, a, b]| Cpu.select(condition, a, b))
     }
 
+    // Reductions, softmax, norms, scans: `reduce.rs`, `softmax.rs`, `norm.rs`, `scan.rs`.
+
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
         self.on_host([x], |[x]| Cpu.reduce(op, x, axes))
     }
@@ -120,9 +124,15 @@ impl Backend for Cuda {
         self.on_host([x], |[x]| Cpu.arg_reduce(op, x, axis))
     }
 
+    // Products, attention: `matmul.rs`, `attention.rs`.
+
     fn matmul(&self, a: &Array, b: &Array) -> Array {
         self.on_host([a, b], |[a, b]| Cpu.matmul(a, b))
     }
+
+    // Windows and channels: `conv.rs`, `pool.rs`, `channels.rs`.
+
+    // Index, scatter, sort: `index.rs`, `scatter.rs`, `sort.rs`.
 
     fn index_select(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
         let [x, index] = [x, index].map(host);
@@ -150,6 +160,8 @@ impl Backend for Cuda {
         let parts: Vec<Array> = parts.iter().map(|part| host(part)).collect();
         Cpu.cat(&parts.iter().collect::<Vec<_>>(), axis).to_device(&self.device())
     }
+
+    // Steps of optimisers: `optimize.rs`.
 }
 
 /// The array in the host's memory.
