@@ -181,7 +181,7 @@ fn modules_say_what_they_miss() {
     assert!(error.contains("missing [2.weight]"), "{error}");
     assert_eq!(
         device("tpu").unwrap_err().to_string(),
-        "device: there is no device 'tpu'; this build has 'cpu'"
+        "device: there is no device 'tpu'; it would be 'cpu', 'cuda' or 'cuda:0', 'cuda:1', ..."
     );
     assert_eq!(tensor_as([1.0], DType::F16).to_string(), "tensor([1.], dtype=torch.float16)");
 }

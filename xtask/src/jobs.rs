@@ -1,13 +1,15 @@
 //! What a row does beyond starting its command.
 
+mod cuda;
 mod examples;
 mod outside;
 
 use std::collections::BTreeSet;
 
 use crate::rows::Row;
-use crate::run::Log;
+use crate::run::{Log, Output};
 
+pub(crate) use cuda::{no_gpu, no_sanitizer_of_cpp, on_a_gpu, orders, sanitized};
 pub(crate) use examples::examples;
 pub(crate) use outside::outside;
 
@@ -33,10 +35,13 @@ pub(crate) fn tidy(_: &Row, log: &mut Log) -> Result<String, String> {
 
 /// `cargo test`: passes if at least one test ran and none failed.
 pub(crate) fn tests(row: &Row, log: &mut Log) -> Result<String, String> {
-    let output = log.run(&row.own_step())?;
+    judge(&log.run(&row.own_step())?)
+}
+
+fn judge(output: &Output) -> Result<String, String> {
     let Counts { passed, failed, ignored } = Counts::of(&output.stdout);
     let ran = passed + failed;
-    match output.failure {
+    match &output.failure {
         Some(_) if failed > 0 => Err(format!("{failed} of {ran} tests failed")),
         Some(status) => Err(format!("{status}, but no test failed: a build error or a crash")),
         None if ran == 0 => Err("no test ran".to_owned()),

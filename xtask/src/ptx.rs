@@ -43,7 +43,9 @@ pub(crate) fn sources(root: &Path) -> std::io::Result<Vec<Source>> {
     }
     let mut sources = Vec::new();
     for path in files(&folder)? {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".cu")) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".cu")) else {
+            continue;
+        };
         let mut text = common.clone();
         text.extend(fs::read(&path)?);
         sources.push(Source { name: name.to_owned(), hash: hash(&text), path });
@@ -61,7 +63,9 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// FNV-1a (G. Fowler, L. C. Noll, P. Vo): it finds changes, not enemies.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Compiles, or compares. Whether all went well.
@@ -119,23 +123,52 @@ fn all(root: &Path, check: bool) -> Result<Vec<String>, String> {
     Ok(findings)
 }
 
-/// What `tidy` says of PTX that is older than its source, or has none.
-pub(crate) fn stale(root: &Path) -> std::io::Result<Vec<String>> {
+/// What `tidy` says of PTX that is older than its source, or has none: files and messages.
+pub(crate) fn stale(root: &Path) -> std::io::Result<Vec<(String, String)>> {
     let sources = sources(root)?;
     let folder = root.join("kernels/ptx");
     let mut findings = Vec::new();
     for source in &sources {
-        let path = folder.join(format!("{}.ptx", source.name));
-        match fs::read_to_string(&path) {
-            Ok(ptx) if source.made(&ptx) => {}
-            _ => findings.push(format!("{}.ptx is older than its source; `cargo xtask ptx` makes it", source.name)),
+        let made = fs::read_to_string(folder.join(format!("{}.ptx", source.name)))
+            .is_ok_and(|ptx| source.made(&ptx));
+        if !made {
+            let message = "its PTX is missing or older; `cargo xtask ptx` makes it".to_owned();
+            findings.push((format!("kernels/{}.cu", source.name), message));
         }
     }
     for path in files(&folder)? {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
         if !sources.iter().any(|source| source.name == name) {
-            findings.push(format!("{} has no source", path.display()));
+            findings.push((format!("kernels/ptx/{name}.ptx"), "there is no source of this name".to_owned()));
         }
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_a_source_or_of_what_it_includes_is_seen() {
+        let root = std::env::temp_dir().join(format!("rushlight-ptx-{}", std::process::id()));
+        let write = |path: &str, text: &str| {
+            let path = root.join("kernels").join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+            fs::write(path, text).expect("a file can be written");
+        };
+        let findings = || stale(&root).expect("the files are there");
+        write("inc/a.h", "// a");
+        write("one.cu", "// one");
+        write("ptx/one.ptx", "");
+        assert_eq!(findings().len(), 1);
+        write("ptx/one.ptx", &(sources(&root).expect("the files are there")[0].header() + ".version 8.0"));
+        assert_eq!(findings(), []);
+        write("inc/a.h", "// b");
+        assert_eq!(findings()[0].0, "kernels/one.cu");
+        write("inc/a.h", "// a");
+        write("ptx/two.ptx", "");
+        assert_eq!(findings()[0].0, "kernels/ptx/two.ptx");
+        fs::remove_dir_all(&root).expect("the folder can be removed");
+    }
 }

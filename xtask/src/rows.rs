@@ -27,6 +27,9 @@ pub(crate) struct Row {
 /// Does a row's work: the reason column of a pass, or of a failure.
 type Job = fn(&Row, &mut Log) -> Result<String, String>;
 
+/// The tests of the CUDA backend. Of the same packages as the row `test`, so that nothing is built anew.
+const CUDA: &str = "cargo test --workspace --exclude rushlight-benches --test cuda_*";
+
 const ROWS: &[Row] = &[
     Row { quick: true, ..Row::new("fmt", "cargo fmt --all --check", jobs::command) },
     Row {
@@ -81,6 +84,10 @@ const ROWS: &[Row] = &[
             jobs::tests,
         )
     },
+    // The CUDA backend on the emulated GPU, twice more, and on a real one. `cargo test` above ran it in the plain order.
+    Row { minutes: 10, ..Row::new("cuda-order", CUDA, jobs::orders) },
+    Row { minutes: 10, lacks: jobs::no_sanitizer_of_cpp, ..Row::new("cuda-asan", CUDA, jobs::sanitized) },
+    Row { lacks: jobs::no_gpu, ..Row::new("gpu", CUDA, jobs::on_a_gpu) },
     // The ignored tests: every vector function at each of the 2^32 floats.
     Row {
         long: true,
@@ -215,10 +222,10 @@ fn after(mark: &str, text: &str) -> String {
 
 /// The closing table, and the plain line that sums it up.
 fn table(outcomes: &[Outcome]) -> String {
-    let mut text = format!("{:<9} | {:<7} | {:>7} | reason\n", "row", "result", "seconds");
-    text.push_str("----------|---------|---------|-------\n");
+    let mut text = format!("{:<10} | {:<7} | {:>7} | reason\n", "row", "result", "seconds");
+    text.push_str("-----------|---------|---------|-------\n");
     for Outcome { name, verdict, seconds, reason } in outcomes {
-        let line = format!("{name:<9} | {:<7} | {seconds:>7.1} | {reason}", verdict.word());
+        let line = format!("{name:<10} | {:<7} | {seconds:>7.1} | {reason}", verdict.word());
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -254,7 +261,7 @@ mod tests {
             outcome("test", Verdict::Failed, "2 of 9 tests failed"),
             outcome("docs", Verdict::Skipped, "--quick"),
         ]);
-        assert!(text.contains("test      | failed  |     1.2 | 2 of 9 tests failed\n"), "{text}");
+        assert!(text.contains("test       | failed  |     1.2 | 2 of 9 tests failed\n"), "{text}");
         assert!(text.ends_with("\n\n1 passed, 1 failed, 1 skipped\n"), "{text}");
     }
 }

@@ -56,6 +56,8 @@ impl fmt::Display for Finding {
 pub(crate) fn findings(root: &Path) -> Result<Vec<Finding>, String> {
     let tree = Tree::read(root).map_err(|error| format!("cannot read {}: {error}", root.display()))?;
     let mut findings: Vec<Finding> = CHECKS.iter().flat_map(|check| check(&tree)).collect();
+    let stale = crate::ptx::stale(root).map_err(|error| format!("cannot read the kernels: {error}"))?;
+    findings.extend(stale.iter().map(|(file, message)| Finding::new(file, 1, message)));
     findings.sort();
     Ok(findings)
 }

@@ -3,6 +3,7 @@
 //! must know the nodes between outputs and inputs, finds them with one beforehand.
 
 use crate::anomaly;
+use crate::autocast;
 use crate::hooks;
 use crate::mode::GradModeGuard;
 use crate::node::{Edge, Node};
@@ -355,6 +356,7 @@ pub fn grad_with(outputs: &[&Tensor], inputs: &[&Tensor], options: &GradOptions)
     };
     start("grad", outputs, options, &mut run);
     {
+        let _precision = autocast::Guard::off();
         let _mode = GradModeGuard::set(options.create_graph);
         run.run();
     }
@@ -400,6 +402,7 @@ impl Tensor {
             target: Target::Leaves,
         };
         start("backward", &[self], options, &mut run);
+        let _precision = autocast::Guard::off();
         let _mode = GradModeGuard::set(options.create_graph);
         run.run();
     }

@@ -23,6 +23,7 @@
 #![cfg_attr(not(feature = "op-table"), allow(dead_code, unreachable_pub))]
 
 mod anomaly;
+mod autocast;
 mod create;
 mod engine;
 mod gradcheck;
@@ -40,6 +41,7 @@ mod table;
 mod tensor;
 
 pub use anomaly::{Anomalies, Anomaly, detect_anomaly, is_anomaly_enabled};
+pub use autocast::{autocast, is_autocast_enabled, no_autocast};
 pub use create::{
     TensorOptions, arange, arange_with, empty, empty_with, eye, eye_with, full, full_with, linspace,
     linspace_with, logspace, logspace_with, ones, ones_with, rand, randint, randn, randperm, tensor,

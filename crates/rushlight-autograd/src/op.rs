@@ -1,4 +1,5 @@
 use crate::anomaly;
+use crate::autocast;
 use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
 use crate::ops::Region;
@@ -208,7 +209,12 @@ impl Saved<'_> {
 
     /// An array as the value of an input.
     fn tracked(&self, i: usize, array: Array) -> Tensor {
-        match &self.node.inputs[i].edge {
+        let Input { edge, dtype, .. } = &self.node.inputs[i];
+        match edge {
+            // Cast within `autocast`: once more, as an operation, so that its gradient is cast back.
+            Some(edge) if is_grad_enabled() && *dtype != array.dtype() => {
+                Tensor::tracked(array.cast(*dtype), edge.clone()).to(array.dtype())
+            }
             Some(edge) if is_grad_enabled() => Tensor::tracked(array, edge.clone()),
             _ => Tensor::constant(array),
         }
@@ -390,7 +396,7 @@ impl Tensor {
         let _span = span(op.name(), Work::default);
         // This is compiled for each operation: what does not depend on its type stands in functions below. `forward`
         // is called here, as through `dyn Op` its messages would not know the caller's line.
-        let values = values(inputs);
+        let values = values(op.name(), inputs);
         let output = op.forward(&views(&values));
         let mut op = Some(op);
         finish(inputs, values, output, &mut || op.take().map(|op| -> Box<dyn Op> { Box::new(op) }))
@@ -419,7 +425,7 @@ fn finish(
 
 /// The operands' values.
 #[inline(never)]
-fn values<'a>(inputs: &[&'a Tensor]) -> Values<'a> {
+fn values<'a>(name: &str, inputs: &[&'a Tensor]) -> Values<'a> {
     // Another thread may set a leaf meanwhile: one that stands twice is read once.
     let mut values = Values::with_capacity(inputs.len());
     for (i, tensor) in inputs.iter().enumerate() {
@@ -430,6 +436,13 @@ fn values<'a>(inputs: &[&'a Tensor]) -> Values<'a> {
                 _ => Value::OfLeaf(tensor.leaf_value()),
             },
         });
+    }
+    if autocast::is_on()
+        && let Some(dtype) = autocast::wanted(name, &mut values.iter().map(Value::get))
+    {
+        for value in values.iter_mut().filter(|value| autocast::can_be_cast(value.get().dtype())) {
+            *value = Value::OfLeaf(Arc::new(value.get().cast(dtype)));
+        }
     }
     values
 }
@@ -457,7 +470,9 @@ fn record(mut op: Box<dyn Op>, inputs: &[&Tensor], mut values: Values<'_>, outpu
     let mut places = Vec::with_capacity(inputs.len());
     for (i, (tensor, value)) in inputs.iter().zip(values.drain(..)).enumerate() {
         let array = value.get();
-        places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype: array.dtype() });
+        // A gradient goes back in the dtype of the tensor, whatever the operation was computed in.
+        let dtype = if autocast::is_on() { tensor.dtype() } else { array.dtype() };
+        places.push(Input { edge: tensor.edge(), shape: array.shape().clone(), dtype });
         if saves.has_input(i) {
             saved.push(value.into_array());
         }

@@ -205,6 +205,11 @@ impl ParamGroups {
         self.0.name
     }
 
+    /// What tells these groups from others, whichever handle is asked.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The number of groups.
     pub fn len(&self) -> usize {
         self.lock().len()

@@ -26,6 +26,7 @@ mod adamax;
 mod asgd;
 mod base;
 mod clip;
+mod grad_scaler;
 mod groups;
 mod lbfgs;
 mod line_search;
@@ -48,6 +49,7 @@ pub use clip::{
     clip_grad_norm_, clip_grad_norm_with_, clip_grad_value_, clip_grads_with_norm_, get_total_norm,
     get_total_norm_with,
 };
+pub use grad_scaler::{GradScaler, GradScalerState};
 pub use groups::{Group, IntoGroups, IntoParameters, ParamGroups};
 pub use lbfgs::{LBFGS, LineSearch};
 pub use muon::{AdjustLr, Muon};

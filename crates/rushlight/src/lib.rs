@@ -70,20 +70,54 @@ pub use rushlight_serialize::{load, save};
 // The macros refer to `rushlight_nn` by `$crate`, so they work from here as well.
 pub use rushlight_nn::{fields, sequential};
 
-/// The device of a name, as `torch.device`: `"cpu"`.
+/// Mixed precision: `torch.amp`.
+pub mod amp {
+    pub use rushlight_autograd::{autocast, is_autocast_enabled, no_autocast};
+    pub use rushlight_optim::{GradScaler, GradScalerState};
+}
+
+/// NVIDIA GPUs: `torch.cuda`. With the feature `cuda`.
+#[cfg(feature = "cuda")]
+pub use rushlight_cuda as cuda;
+
+/// The device of a name, as `torch.device`: `"cpu"`, and with the feature `cuda` `"cuda"` or `"cuda:1"`.
 ///
 /// ```
 /// assert!(rushlight::device("cpu").unwrap().is_cpu());
 /// assert!(rushlight::device("tpu").is_err());
+/// match rushlight::device("cuda:0") {
+///     Ok(gpu) => println!("computing on {gpu}"),
+///     Err(error) => println!("{error}"), // why there is none
+/// }
 /// ```
 ///
 /// # Errors
-/// If there is no such device.
+/// If there is no such device; the message says why.
 pub fn device(name: &str) -> Result<Device> {
-    match name {
-        "cpu" => Ok(Device::cpu()),
-        other => Err(Error::invalid("device", format!("there is no device '{other}'; this build has 'cpu'"))),
+    let ordinal = match name {
+        "cpu" => return Ok(Device::cpu()),
+        "cuda" => Some(0),
+        other => other.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+    };
+    match ordinal {
+        Some(ordinal) => gpu(name, ordinal),
+        None => Err(Error::invalid(
+            "device",
+            format!("there is no device '{name}'; it would be 'cpu', 'cuda' or 'cuda:0', 'cuda:1', ..."),
+        )),
     }
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(_: &str, ordinal: usize) -> Result<Device> {
+    rushlight_cuda::device(ordinal)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(name: &str, _: usize) -> Result<Device> {
+    let message =
+        format!("there is no device '{name}' in this build; the feature `cuda` of rushlight brings it");
+    Err(Error::invalid("device", message))
 }
 
 /// What nearly every program uses: `use rushlight::prelude::*;`.

@@ -8,6 +8,8 @@ use super::tree::Tree;
 const ARROWS: &[(&str, &[&str])] = &[
     ("rushlight-array", &[]),
     ("rushlight-autograd", &["rushlight-array"]),
+    // Its tests ask the table of operations and train networks.
+    ("rushlight-cuda", &["rushlight-array", "rushlight-autograd", "rushlight"]),
     ("rushlight-nn", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-optim", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-data", &["rushlight-array", "rushlight-autograd"]),
@@ -28,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "rushlight-array",
             "rushlight-autograd",
+            "rushlight-cuda",
             "rushlight-nn",
             "rushlight-optim",
             "rushlight-data",
@@ -37,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("rushlight-benches", &["rushlight-array", "rushlight-autograd"]),
     ("rushlight-conformance", &["rushlight", "rushlight-array", "rushlight-autograd", "rushlight-nn"]),
+    ("rushlight-emulator", &[]),
     ("xtask", &[]),
 ];
 

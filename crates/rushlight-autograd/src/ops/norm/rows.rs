@@ -1,5 +1,6 @@
 //! Normalisation of rows: layer norm and RMS norm.
 
+use crate::autocast;
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
@@ -147,7 +148,7 @@ pub(super) fn apply(
                 other.shape()
             );
         }
-        if other.dtype() != x.dtype() {
+        if other.dtype() != x.dtype() && !autocast::joins(other.dtype(), x.dtype()) {
             fail!(
                 "{name}: the input is {}, the {what} {}; cast one with .to(..)",
                 x.dtype().name(),

@@ -1,6 +1,7 @@
 //! Convolutions in one, two and three dimensions, and their transposes.
 
 use super::{Slide, spatial};
+use crate::autocast;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -222,7 +223,7 @@ fn check_operands<const N: usize>(
     }
     for (what, other) in [("weight", Some(weight)), ("bias", bias)] {
         let Some(other) = other else { continue };
-        if other.dtype() != x.dtype() {
+        if other.dtype() != x.dtype() && !autocast::joins(other.dtype(), x.dtype()) {
             fail!(
                 "{name}: the input is {}, the {what} {}; cast one with .to(..)",
                 x.dtype().name(),
