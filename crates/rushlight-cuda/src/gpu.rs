@@ -1,6 +1,7 @@
 //! One GPU: its context, its stream, and the kernels that were loaded into it.
 
 use crate::driver::{self, Failure, check};
+use crate::graph;
 use crate::kernels::{self, Ptx};
 use crate::memory::Memory;
 use cust::context::Context;
@@ -158,6 +159,7 @@ impl Gpu {
     /// Waits until all that was asked for is done.
     #[track_caller]
     pub(crate) fn synchronize(&self) {
+        graph::flush(self);
         self.enter();
         // SAFETY: the stream is this GPU's own.
         let answer = check(unsafe { driver::cuStreamSynchronize(self.stream.0) });

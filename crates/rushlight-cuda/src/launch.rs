@@ -1,7 +1,8 @@
 //! How a kernel is called: its arguments as the driver wants them, and how many threads it gets.
 
 use crate::driver::{self, check};
-use crate::gpu::{Gpu, KernelName};
+use crate::gpu::{Gpu, Handle, KernelName};
+use crate::graph;
 use crate::memory::Address;
 use std::ffi::c_void;
 use std::ptr;
@@ -119,7 +120,7 @@ impl Grid {
 
 /// Room for arguments, in units of eight bytes.
 const ROOM: usize = 128;
-const MOST: usize = 24;
+pub(crate) const MOST: usize = 24;
 
 /// The arguments of a launch, in order.
 pub(crate) struct Args {
@@ -153,6 +154,20 @@ impl Args {
     pub(crate) fn count(self, number: usize) -> Args {
         self.put(number as i64)
     }
+
+    /// What the values take up, and where each begins.
+    pub(crate) fn parts(&self) -> (&[u64], &[usize]) {
+        (&self.values[..self.used], &self.starts[..self.count])
+    }
+
+    /// The addresses of the values, as the driver wants them.
+    pub(crate) fn pointers(&mut self) -> [*mut c_void; MOST] {
+        let mut pointers = [ptr::null_mut(); MOST];
+        for (pointer, &start) in pointers.iter_mut().zip(&self.starts[..self.count]) {
+            *pointer = (&raw mut self.values[start]).cast();
+        }
+        pointers
+    }
 }
 
 impl Gpu {
@@ -160,11 +175,12 @@ impl Gpu {
     #[track_caller]
     pub(crate) fn launch(&self, name: KernelName, grid: Grid, mut args: Args) {
         let function = self.function(name);
-        self.enter();
-        let mut pointers = [ptr::null_mut::<c_void>(); MOST];
-        for (pointer, &start) in pointers.iter_mut().zip(&args.starts[..args.count]) {
-            *pointer = (&raw mut args.values[start]).cast();
+        if graph::records(self) {
+            graph::record(Handle(function), grid, &args);
+            return;
         }
+        self.enter();
+        let mut pointers = args.pointers();
         let ([bx, by, bz], [tx, ty, tz]) = (grid.blocks, grid.threads);
         // SAFETY: the function is loaded for good, the arguments are as many and as large as those of its source, which
         // the tests see, and the driver copies them before it returns. The memory they point to is given back, if at

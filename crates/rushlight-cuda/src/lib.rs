@@ -17,6 +17,8 @@ mod driver;
 mod elementwise;
 #[allow(unsafe_code, reason = "contexts, streams and modules of the driver")]
 mod gpu;
+#[allow(unsafe_code, reason = "graphs of the driver")]
+mod graph;
 mod kernels;
 #[allow(unsafe_code, reason = "arguments of kernels are untyped")]
 mod launch;
@@ -30,6 +32,7 @@ use rushlight_array::{Device, Error, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use graph::{GraphStats, GraphStep, graph_step};
 pub use memory::MemoryStats;
 
 /// Whether there is a GPU that can be used: PyTorch's `torch.cuda.is_available()`.

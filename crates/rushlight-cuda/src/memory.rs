@@ -5,6 +5,7 @@
 
 use crate::driver::{self, Failure, check};
 use crate::gpu::Gpu;
+use crate::graph;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,8 +36,7 @@ pub struct MemoryStats {
 
 #[derive(Default)]
 struct State {
-    /// Kept blocks by size.
-    free: BTreeMap<usize, Vec<Address>>,
+    free: Free,
     stats: MemoryStats,
 }
 
@@ -66,21 +66,49 @@ impl Memory {
         self.lock().stats
     }
 
+    /// Takes blocks back that a step had to itself.
+    pub(crate) fn free(&self, others: &mut Free) {
+        let mut state = self.lock();
+        for (size, mut list) in std::mem::take(&mut others.0) {
+            state.free.0.entry(size).or_default().append(&mut list);
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// A kept block for so many bytes that is not much larger.
-    fn take(&mut self, size: usize) -> Option<(Address, usize)> {
+/// Blocks that can be handed out, by size.
+#[derive(Default)]
+pub(crate) struct Free(BTreeMap<usize, Vec<Address>>);
+
+impl Free {
+    pub(crate) fn put(&mut self, address: Address, size: usize) {
+        self.0.entry(size).or_default().push(address);
+    }
+
+    /// A block for so many bytes that is not much larger, and its size.
+    pub(crate) fn take(&mut self, size: usize) -> Option<(Address, usize)> {
         let most = if size <= LARGE { size + size / 4 } else { size + size / 8 };
-        let (&found, list) = self.free.range_mut(size..=most).next()?;
+        let (&found, list) = self.0.range_mut(size..=most).next()?;
         let address = list.pop();
         if list.is_empty() {
-            self.free.remove(&found);
+            self.0.remove(&found);
         }
         Some((address?, found))
+    }
+
+    /// Takes this block, if it is here. Whether it was.
+    pub(crate) fn take_exactly(&mut self, address: Address, size: usize) -> bool {
+        let Some(list) = self.0.get_mut(&size) else { return false };
+        // The last ones freed are mostly the first ones wanted.
+        let Some(place) = list.iter().rposition(|&other| other == address) else { return false };
+        list.remove(place);
+        if list.is_empty() {
+            self.0.remove(&size);
+        }
+        true
     }
 }
 
@@ -92,8 +120,10 @@ impl Gpu {
             return Block { gpu: self, address: 0, size: 0 };
         }
         let size = rounded(bytes);
-        let taken = self.memory.lock().take(size);
-        let (address, size) = taken.unwrap_or_else(|| (self.fresh(bytes, size), size));
+        let taken = graph::take(self, size, &mut self.memory.lock().free);
+        let (address, kept) = taken.unwrap_or_else(|| (self.fresh(bytes, size), size));
+        graph::note_block(self, size, (address, kept));
+        let size = kept;
         let mut state = self.memory.lock();
         let stats = &mut state.stats;
         stats.allocated += size;
@@ -162,11 +192,11 @@ impl Gpu {
     /// Gives the kept blocks back to the driver.
     pub(crate) fn empty_cache(&self) {
         let free = std::mem::take(&mut self.memory.lock().free);
-        if free.is_empty() {
+        if free.0.is_empty() {
             return;
         }
         self.synchronize();
-        for (size, list) in free {
+        for (size, list) in free.0 {
             for address in list {
                 // SAFETY: the block is the driver's, nobody holds it, and the work that used it has ended.
                 let answer = check(unsafe { driver::cuMemFree_v2(address) });
@@ -193,10 +223,13 @@ impl Drop for Block {
         if self.size == 0 {
             return;
         }
+        let kept = graph::free(self.gpu, self.address, self.size);
         let mut state = self.gpu.memory.lock();
         state.stats.allocated -= self.size;
         state.stats.blocks -= 1;
-        state.free.entry(self.size).or_default().push(self.address);
+        if !kept {
+            state.free.put(self.address, self.size);
+        }
     }
 }
 

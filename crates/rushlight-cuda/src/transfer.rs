@@ -2,6 +2,8 @@
 
 use crate::driver::{self, check};
 use crate::gpu::Gpu;
+use crate::graph;
+use crate::launch::{Args, Grid, View};
 use crate::memory::{Address, Block};
 use rushlight_array::{DType, HostBuffer};
 
@@ -21,6 +23,7 @@ impl Gpu {
         if bytes.is_empty() {
             return;
         }
+        graph::flush(self);
         self.enter();
         // SAFETY: the block holds as many bytes; the driver copies those of pageable memory before it returns, and waits
         // for those that are not.
@@ -33,6 +36,7 @@ impl Gpu {
     /// The bytes behind an address, when all work that was asked for is done.
     #[track_caller]
     pub(crate) fn read(&self, from: Address, dtype: DType, len: usize) -> HostBuffer {
+        graph::flush(self);
         self.enter();
         HostBuffer::from_bytes(dtype, len, |bytes| {
             if bytes.is_empty() {
@@ -53,6 +57,10 @@ impl Gpu {
         if bytes == 0 {
             return;
         }
+        if graph::records(self) {
+            self.copy_by_kernel(to, from, bytes);
+            return;
+        }
         self.enter();
         // SAFETY: both blocks hold as many bytes.
         let answer = check(unsafe { driver::cuMemcpyDtoDAsync_v2(to, from, bytes, self.stream.0) });
@@ -65,9 +73,31 @@ impl Gpu {
         if bytes == 0 {
             return;
         }
+        if graph::records(self) {
+            let (unit, variant) = unit(to, to, bytes);
+            let grid = Grid::over(self, bytes / 16 + 1);
+            let args = Args::new().pointer(to).put(0i64).count(bytes / unit);
+            self.launch(("elementwise", "fill", variant), grid, args);
+            return;
+        }
         self.enter();
         // SAFETY: the block holds as many bytes.
         let answer = check(unsafe { driver::cuMemsetD8Async(to, 0, bytes, self.stream.0) });
         self.expect("memory could not be set to zero", answer);
     }
+
+    /// As [`Gpu::copy_bytes`], by a kernel: graphs are made of kernels alone.
+    #[track_caller]
+    fn copy_by_kernel(&self, to: Address, from: Address, bytes: usize) {
+        let (unit, variant) = unit(to, from, bytes);
+        let view = View::of(&[bytes / unit], [&[1]]).expect("one axis");
+        let args = Args::new().pointer(from).pointer(to).put(view).count(bytes / unit);
+        self.launch(("elementwise", "copy", variant), Grid::over(self, bytes / unit), args);
+    }
+}
+
+/// The largest elements that these bytes consist of at both addresses, and the kernels' name for it.
+fn unit(to: Address, from: Address, bytes: usize) -> (usize, &'static str) {
+    let all = to | from | bytes as Address;
+    [(8, "8"), (4, "4"), (2, "2")].into_iter().find(|&(unit, _)| all % unit as Address == 0).unwrap_or((1, "1"))
 }

@@ -1,7 +1,7 @@
 //! Streams, events and graphs: a stream that is captured keeps what it is asked for, a graph does it.
 
 use crate::memory::Copy;
-use crate::module::Launch;
+use crate::module::{KernelNode, Launch};
 use crate::{INVALID_HANDLE, INVALID_VALUE, LAUNCH_FAILED, SUCCESS, driver, give};
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
@@ -111,6 +111,53 @@ driver! {
         exec: *mut *mut c_void, graph: *mut c_void, _node: *mut *mut c_void, _log: *mut c_char, _size: usize,
     ) {
         unsafe { cuGraphInstantiateWithFlags(exec, graph, 0) }
+    }
+    fn cuGraphCreate(graph: *mut *mut c_void, _flags: c_uint) {
+        let number = with(|state| {
+            let number = state.fresh();
+            state.graphs.insert(number, Vec::new());
+            number
+        });
+        unsafe { give(graph, number as *mut c_void) }
+    }
+    fn cuGraphAddKernelNode(
+        node: *mut *mut c_void, graph: *mut c_void, before: *const *mut c_void, count: usize, kernel: *const KernelNode,
+    ) {
+        let launch = match unsafe { (*kernel).launch() } {
+            Ok(launch) => launch,
+            Err(code) => return code,
+        };
+        with(|state| {
+            let Some(steps) = state.graphs.get_mut(&(graph as usize)) else { return INVALID_HANDLE };
+            // Nodes are their places, from 1. Only chains are known here.
+            let chained = match count {
+                0 => steps.is_empty(),
+                1 => (unsafe { *before }) as usize == steps.len(),
+                _ => false,
+            };
+            if !chained {
+                return INVALID_VALUE;
+            }
+            steps.push(Step::Launch(launch));
+            unsafe { give(node, steps.len() as *mut c_void) }
+        })
+    }
+    fn cuGraphExecKernelNodeSetParams(exec: *mut c_void, node: *mut c_void, kernel: *const KernelNode) {
+        let launch = match unsafe { (*kernel).launch() } {
+            Ok(launch) => launch,
+            Err(code) => return code,
+        };
+        with(|state| {
+            let steps = state.graphs.get_mut(&(exec as usize));
+            match steps.and_then(|steps| steps.get_mut((node as usize).wrapping_sub(1))) {
+                Some(Step::Launch(before)) if before.same_kernel(&launch) => {
+                    *before = launch;
+                    SUCCESS
+                }
+                Some(_) => INVALID_VALUE,
+                None => INVALID_HANDLE,
+            }
+        })
     }
     fn cuGraphUpload(_exec: *mut c_void, _stream: *mut c_void) { SUCCESS }
     fn cuGraphGetNodes(graph: *mut c_void, _nodes: *mut *mut c_void, count: *mut usize) {

@@ -35,6 +35,10 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    pub(crate) fn same_kernel(&self, other: &Launch) -> bool {
+        self.kernel == other.kernel
+    }
+
     /// Whether it came to its end.
     pub(crate) fn run(&self) -> bool {
         static ORDER: Once = Once::new();
@@ -62,6 +66,48 @@ impl Launch {
         let name = unsafe { CStr::from_ptr(*(self.kernel as *const *const c_char)) };
         eprintln!("emulated GPU: {}: {}", name.to_string_lossy(), text.to_string_lossy());
         false
+    }
+}
+
+/// `CUDA_KERNEL_NODE_PARAMS`, version 1.
+#[repr(C)]
+pub(crate) struct KernelNode {
+    function: *const c_void,
+    grid: [c_uint; 3],
+    block: [c_uint; 3],
+    shared: c_uint,
+    arguments: *mut *mut c_void,
+    extra: *mut *mut c_void,
+}
+
+impl KernelNode {
+    /// The launch with copies of its arguments, or what the driver says of one that cannot be.
+    pub(crate) unsafe fn launch(&self) -> Result<Launch, c_int> {
+        let KernelNode { function, grid, block, shared, arguments, .. } = *self;
+        if function.is_null() {
+            return Err(INVALID_HANDLE);
+        }
+        // The limits of all devices since compute capability 3.
+        let threads: u64 = block.iter().map(|&side| u64::from(side)).product();
+        if grid.contains(&0) || block.contains(&0) || threads > 1024 || block[2] > 64 {
+            return Err(INVALID_VALUE);
+        }
+        if grid[0] > i32::MAX as u32 || grid[1] > 65535 || grid[2] > 65535 || shared > 99 << 10 {
+            return Err(INVALID_VALUE);
+        }
+        let mut sizes = [0usize; 64];
+        let count = unsafe { rl_kernel_arguments(function, sizes.as_mut_ptr(), sizes.len()) };
+        let mut copies = Vec::with_capacity(count);
+        for (i, &size) in sizes[..count].iter().enumerate() {
+            let from = unsafe { *arguments.add(i) }.cast::<u8>();
+            if from.is_null() {
+                return Err(INVALID_VALUE);
+            }
+            let mut copy = vec![0u128; size.div_ceil(16)];
+            unsafe { std::ptr::copy_nonoverlapping(from, copy.as_mut_ptr().cast(), size) };
+            copies.push(copy);
+        }
+        Ok(Launch { kernel: function as usize, grid, block, shared, arguments: copies })
     }
 }
 
@@ -105,31 +151,14 @@ driver! {
         if current().is_none() {
             return INVALID_CONTEXT;
         }
-        if function.is_null() {
-            return INVALID_HANDLE;
-        }
-        let (grid, block) = ([grid_x, grid_y, grid_z], [block_x, block_y, block_z]);
-        // The limits of all devices since compute capability 3.
-        let threads = u64::from(block_x) * u64::from(block_y) * u64::from(block_z);
-        if grid.contains(&0) || block.contains(&0) || threads > 1024 || block_z > 64 {
-            return INVALID_VALUE;
-        }
-        if grid_x > i32::MAX as u32 || grid_y > 65535 || grid_z > 65535 || shared > 99 << 10 {
-            return INVALID_VALUE;
-        }
-        let mut sizes = [0usize; 64];
-        let count = unsafe { rl_kernel_arguments(function, sizes.as_mut_ptr(), sizes.len()) };
-        let mut copies = Vec::with_capacity(count);
-        for (i, &size) in sizes[..count].iter().enumerate() {
-            let from = unsafe { *arguments.add(i) }.cast::<u8>();
-            if from.is_null() {
-                return INVALID_VALUE;
-            }
-            let mut copy = vec![0u128; size.div_ceil(16)];
-            unsafe { std::ptr::copy_nonoverlapping(from, copy.as_mut_ptr().cast(), size) };
-            copies.push(copy);
-        }
-        let launch = Launch { kernel: function as usize, grid, block, shared, arguments: copies };
+        let node = KernelNode {
+            function, grid: [grid_x, grid_y, grid_z], block: [block_x, block_y, block_z], shared, arguments,
+            extra: std::ptr::null_mut(),
+        };
+        let launch = match unsafe { node.launch() } {
+            Ok(launch) => launch,
+            Err(code) => return code,
+        };
         if graph::do_or_record(stream, graph::Step::Launch(launch)) { SUCCESS } else { LAUNCH_FAILED }
     }
     fn cuOccupancyMaxActiveBlocksPerMultiprocessor(
