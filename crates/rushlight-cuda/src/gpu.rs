@@ -4,6 +4,7 @@ use crate::driver::{self, Failure, check};
 use crate::graph;
 use crate::kernels::{self, Ptx};
 use crate::memory::Memory;
+use crate::staging::Staging;
 use cust::context::Context;
 use cust::device::{Device as Card, DeviceAttribute};
 use cust::sys::{CUfunction, CUmodule, CUstream};
@@ -37,6 +38,7 @@ pub(crate) struct Gpu {
     pub(crate) multiprocessors: u32,
     pub(crate) stream: Handle<cust::sys::CUstream_st>,
     pub(crate) memory: Memory,
+    pub(crate) staging: Staging,
     context: Context,
     modules: Mutex<HashMap<&'static str, Handle<cust::sys::CUmod_st>>>,
     functions: RwLock<HashMap<KernelName, Handle<cust::sys::CUfunc_st>>>,
@@ -126,6 +128,7 @@ impl Gpu {
         Ok(Gpu {
             ordinal,
             memory: Memory::new(),
+            staging: Staging::default(),
             name,
             card: title,
             capability,

@@ -230,8 +230,14 @@ pub(crate) fn record(function: Handle<CUfunc_st>, grid: Grid, args: &Args) {
     with(|recorder| {
         let (values, starts) = args.parts();
         let list = &mut recorder.list;
-        let mut kernel =
-            Kernel { function, grid, first: list.values.len(), used: values.len(), starts: [0; MOST], count: 0 };
+        let mut kernel = Kernel {
+            function,
+            grid,
+            first: list.values.len(),
+            used: values.len(),
+            starts: [0; MOST],
+            count: 0,
+        };
         for (place, &start) in kernel.starts.iter_mut().zip(starts) {
             *place = start as u8;
         }

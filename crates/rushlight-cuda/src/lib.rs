@@ -24,6 +24,8 @@ mod kernels;
 mod launch;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+#[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
+mod staging;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 

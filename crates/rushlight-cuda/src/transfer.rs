@@ -25,6 +25,11 @@ impl Gpu {
         }
         graph::flush(self);
         self.enter();
+        match self.write_through_pinned(to, bytes) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(failure) => self.expect("a copy to the GPU failed", Err(failure)),
+        }
         // SAFETY: the block holds as many bytes; the driver copies those of pageable memory before it returns, and waits
         // for those that are not.
         let answer = check(unsafe {
@@ -99,5 +104,8 @@ impl Gpu {
 /// The largest elements that these bytes consist of at both addresses, and the kernels' name for it.
 fn unit(to: Address, from: Address, bytes: usize) -> (usize, &'static str) {
     let all = to | from | bytes as Address;
-    [(8, "8"), (4, "4"), (2, "2")].into_iter().find(|&(unit, _)| all % unit as Address == 0).unwrap_or((1, "1"))
+    [(8, "8"), (4, "4"), (2, "2")]
+        .into_iter()
+        .find(|&(unit, _)| all % unit as Address == 0)
+        .unwrap_or((1, "1"))
 }

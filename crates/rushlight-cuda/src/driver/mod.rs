@@ -11,6 +11,7 @@ pub(crate) use error::{Failure, check};
 pub(crate) use table::*;
 
 use libloading::Library;
+use std::error::Error;
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -31,19 +32,23 @@ static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
 fn library() -> Result<&'static Library, &'static str> {
     let found = LIBRARY.get_or_init(|| {
         let path = std::env::var_os(PATH).unwrap_or_else(|| OsString::from("libcuda.so.1"));
-        open(path).map_err(|error| format!("NVIDIA's driver could not be loaded: {error}"))
+        open(path)
     });
     found.as_ref().map_err(String::as_str)
 }
 
-fn open(path: OsString) -> Result<Library, libloading::Error> {
+fn open(path: OsString) -> Result<Library, String> {
     // SAFETY: the driver's library, or the one that the user names in its place, is made to be loaded by any program.
-    unsafe { Library::new(path) }
+    unsafe { Library::new(&path) }.map_err(|error| {
+        // What the system says stands behind what the crate says.
+        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        format!("NVIDIA's driver could not be loaded: {reason}")
+    })
 }
 
 /// Takes another library for the driver, before the first use of any device. Whether it could.
 pub(crate) fn use_library(path: OsString) -> bool {
-    LIBRARY.set(open(path).map_err(|error| format!("the driver could not be loaded: {error}"))).is_ok()
+    LIBRARY.set(open(path)).is_ok()
 }
 
 /// Why there is no driver, if there is none.

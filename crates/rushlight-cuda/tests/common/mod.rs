@@ -25,6 +25,11 @@ fn emulator() -> PathBuf {
     target.join("librushlight_emulator.so")
 }
 
+/// The library that is the driver here.
+pub(crate) fn driver() -> PathBuf {
+    std::env::var_os("RUSHLIGHT_LIBCUDA").map_or_else(emulator, PathBuf::from)
+}
+
 /// Sees to it that there is a device, once for the program.
 pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
