@@ -1,11 +1,12 @@
 //! `cargo xtask`: everything that is checked about this workspace, as one command.
 //!
 //! `rows` is the matrix as a table, `jobs` holds the rows that are more than one command, `run` starts
-//! a command with a log and a time limit, `ptx` compiles the kernels of GPUs, `tidy` holds the checks that read files, `bench` measures, and
+//! a command with a log and a time limit, `ptx` compiles the kernels of GPUs, `gpu_pack` gathers what is to run on one, `tidy` holds the checks that read files, `bench` measures, and
 //! `conformance` runs PyTorch's own operator cases.
 
 mod bench;
 mod conformance;
+mod gpu_pack;
 mod jobs;
 mod ptx;
 mod rows;
@@ -26,6 +27,7 @@ cargo xtask conformance [DIR] [OP..]  PyTorch's own cases: those of a folder, or
 cargo xtask conformance FILE.json     PyTorch's optimizers, schedules and clipping: the trajectories of a file
 cargo xtask ptx                    compile kernels/*.cu to kernels/ptx/*.ptx, those that changed
 cargo xtask ptx --check            compile all of them and compare
+cargo xtask gpu-pack               tests and timings of the CUDA backend in .gpu/, for a machine with a GPU: .gpu/run.sh
 cargo xtask bench [NAME] [WORDS]   the benches whose name contains NAME; WORDS go to Criterion
 cargo xtask bench --peers          how to measure beside other libraries
 cargo xtask help                   this page
@@ -38,6 +40,7 @@ enum Request {
     Help,
     Tidy,
     Ptx { check: bool },
+    GpuPack,
     Test(Selection),
     Bench(Vec<String>),
     Conformance(Vec<String>),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Request::Ptx { check }) => status(ptx::run(&root(), check)),
+        Ok(Request::GpuPack) => status(gpu_pack::run(&root())),
         Ok(Request::Tidy) => status(tidy::print(&root())),
         Ok(Request::Test(selection)) => status(rows::run(&root(), &selection)),
         Ok(Request::Bench(words)) => status(bench::run(&root(), &words)),
@@ -73,6 +77,7 @@ fn request(words: &[&str]) -> Result<Request, String> {
         [] | ["help" | "--help" | "-h", ..] => Ok(Request::Help),
         ["tidy"] => Ok(Request::Tidy),
         ["tidy", word, ..] => Err(format!("unknown word `{word}` after `tidy`, which takes none")),
+        ["gpu-pack"] => Ok(Request::GpuPack),
         ["ptx"] => Ok(Request::Ptx { check: false }),
         ["ptx", "--check"] => Ok(Request::Ptx { check: true }),
         ["ptx", word, ..] => Err(format!("unknown word `{word}` after `ptx`; it would be `--check`")),
@@ -86,7 +91,7 @@ fn request(words: &[&str]) -> Result<Request, String> {
             Ok(Request::Conformance(words.iter().map(|&word| word.to_owned()).collect()))
         }
         [word, ..] => Err(format!(
-            "unknown command `{word}`; it would be `test`, `tidy`, `ptx`, `conformance`, `bench` or `help`"
+            "unknown command `{word}`; it would be `test`, `tidy`, `ptx`, `gpu-pack`, `conformance`, `bench` or `help`"
         )),
     }
 }
