@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
+    println!("cargo:rerun-if-env-changed=RUSHLIGHT_EMULATOR_KERNELS");
+    let home = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo names a folder"));
+    // Other kernels are those with mistakes, which tests must find.
     let kernels =
-        Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo names a folder")).join("../../kernels");
-    let kernels = kernels.canonicalize().expect("the kernels lie in the root of the workspace");
+        env::var_os("RUSHLIGHT_EMULATOR_KERNELS").map_or_else(|| home.join("../../kernels"), PathBuf::from);
+    let kernels = kernels.canonicalize().expect("there are kernels");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names a folder"));
     for folder in ["", "inc", "host"] {
         println!("cargo:rerun-if-changed={}", kernels.join(folder).display());
