@@ -27,8 +27,9 @@ impl Cuda {
         Cuda { gpu }
     }
 
+    /// The handle of this GPU: one for all arrays.
     pub(crate) fn device(&self) -> Device {
-        Device::new(Arc::new(self.clone()))
+        self.gpu.device.get_or_init(|| Device::new(Arc::new(self.clone()))).clone()
     }
 
     /// A row-major array whose elements are still to be written, and their address.

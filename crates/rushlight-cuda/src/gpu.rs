@@ -8,6 +8,7 @@ use crate::staging::Staging;
 use cust::context::Context;
 use cust::device::{Device as Card, DeviceAttribute};
 use cust::sys::{CUfunction, CUmodule, CUstream};
+use rushlight_array::Device;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_void};
@@ -37,6 +38,7 @@ pub(crate) struct Gpu {
     pub(crate) capability: u32,
     pub(crate) multiprocessors: u32,
     pub(crate) stream: Handle<cust::sys::CUstream_st>,
+    pub(crate) device: OnceLock<Device>,
     pub(crate) memory: Memory,
     pub(crate) staging: Staging,
     context: Context,
@@ -127,6 +129,7 @@ impl Gpu {
             .map_err(|failure| told("no stream could be made", failure))?;
         Ok(Gpu {
             ordinal,
+            device: OnceLock::new(),
             memory: Memory::new(),
             staging: Staging::default(),
             name,

@@ -32,7 +32,6 @@ mod transfer;
 use backend::Cuda;
 use rushlight_array::{Device, Error, Result};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 pub use graph::{GraphStats, GraphStep, graph_step};
 pub use memory::MemoryStats;
@@ -60,7 +59,7 @@ pub fn device_count() -> usize {
 /// If there is no driver, no such GPU, or one that is too old; the message says which.
 pub fn device(ordinal: usize) -> Result<Device> {
     let gpu = find(ordinal)?;
-    Ok(Device::new(Arc::new(Cuda::new(gpu))))
+    Ok(Cuda::new(gpu).device())
 }
 
 fn find(ordinal: usize) -> Result<&'static gpu::Gpu> {
