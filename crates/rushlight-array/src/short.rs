@@ -26,13 +26,11 @@ impl<T: Clone> Clone for Spilled<T> {
     fn clone(&self) -> Self {
         #[cold]
         #[inline(never)]
+        #[allow(clippy::box_collection, clippy::ptr_arg, reason = "one word, as it is kept")]
         extern "C" fn copy<T: Clone>(list: &Vec<T>) -> Box<Vec<T>> {
             Box::new(list.clone())
         }
-        Spilled(match &self.0 {
-            None => None,
-            Some(list) => Some(copy(list)),
-        })
+        Spilled(self.0.as_ref().map(|list| copy(list)))
     }
 }
 
@@ -41,6 +39,7 @@ impl<T> Drop for Spilled<T> {
     fn drop(&mut self) {
         #[cold]
         #[inline(never)]
+        #[allow(clippy::box_collection, clippy::boxed_local, reason = "one word, as it is kept")]
         extern "C" fn free<T>(list: Box<Vec<T>>) {
             drop(list);
         }

@@ -407,10 +407,7 @@ trait Held {
 
 impl<O: Op> Held for Option<O> {
     fn boxed(&mut self) -> Option<Box<dyn Op>> {
-        match self.take() {
-            Some(op) => Some(Box::new(op)),
-            None => None,
-        }
+        self.take().map(|op| -> Box<dyn Op> { Box::new(op) })
     }
 }
 
