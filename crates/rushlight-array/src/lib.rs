@@ -21,6 +21,7 @@ mod dtype;
 mod error;
 mod layout;
 mod literal;
+pub mod order;
 mod print;
 pub mod profile;
 pub mod random;

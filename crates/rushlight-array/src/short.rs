@@ -11,22 +11,55 @@ const INLINE: usize = 5;
 pub(crate) struct Short<T> {
     len: usize,
     items: [T; INLINE],
-    /// All items, once there were more than fit.
-    #[allow(clippy::box_collection, reason = "one word in the usual case")]
-    spilled: Option<Box<Vec<T>>>,
+    spilled: Spilled<T>,
+}
+
+/// All items, once there were more than fit: a word that is empty in the usual case.
+#[allow(clippy::box_collection, reason = "one word in the usual case")]
+struct Spilled<T>(Option<Box<Vec<T>>>);
+
+// Arrays are copied and dropped everywhere. What happens to a list on the heap stands in two functions, which do not
+// unwind (as `extern "C"` says to callers): in line it would be a good part of all code.
+
+impl<T: Clone> Clone for Spilled<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        #[cold]
+        #[inline(never)]
+        #[allow(clippy::box_collection, clippy::ptr_arg, reason = "one word, as it is kept")]
+        extern "C" fn copy<T: Clone>(list: &Vec<T>) -> Box<Vec<T>> {
+            Box::new(list.clone())
+        }
+        Spilled(self.0.as_ref().map(|list| copy(list)))
+    }
+}
+
+impl<T> Drop for Spilled<T> {
+    #[inline]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        #[allow(clippy::box_collection, clippy::boxed_local, reason = "one word, as it is kept")]
+        extern "C" fn free<T>(list: Box<Vec<T>>) {
+            drop(list);
+        }
+        if let Some(list) = self.0.take() {
+            free(list);
+        }
+    }
 }
 
 impl<T: Copy + Default> Short<T> {
     #[inline]
     pub(crate) fn new() -> Self {
-        Short { len: 0, items: [T::default(); INLINE], spilled: None }
+        Short { len: 0, items: [T::default(); INLINE], spilled: Spilled(None) }
     }
 
     #[inline]
     pub(crate) fn from_slice(slice: &[T]) -> Self {
         let mut list = Short::new();
         if slice.len() > INLINE {
-            list.spilled = Some(Box::new(slice.to_vec()));
+            list.spilled.0 = Some(Box::new(slice.to_vec()));
         } else {
             // A loop, not a call of memcpy.
             for (to, &from) in list.items.iter_mut().zip(slice) {
@@ -40,14 +73,16 @@ impl<T: Copy + Default> Short<T> {
     #[inline]
     pub(crate) fn filled(value: T, len: usize) -> Self {
         match len <= INLINE {
-            true => Short { len, items: [value; INLINE], spilled: None },
-            false => Short { len: 0, items: [value; INLINE], spilled: Some(Box::new(vec![value; len])) },
+            true => Short { len, items: [value; INLINE], spilled: Spilled(None) },
+            false => {
+                Short { len: 0, items: [value; INLINE], spilled: Spilled(Some(Box::new(vec![value; len]))) }
+            }
         }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
-        match &mut self.spilled {
+        match &mut self.spilled.0 {
             None if self.len < INLINE => {
                 self.items[self.len] = item;
                 self.len += 1;
@@ -63,7 +98,7 @@ impl<T: Copy + Default> Short<T> {
     }
 
     pub(crate) fn insert(&mut self, at: usize, item: T) {
-        if self.spilled.is_some() || self.len == INLINE {
+        if self.spilled.0.is_some() || self.len == INLINE {
             return self.spill().insert(at, item);
         }
         self.items.copy_within(at..self.len, at + 1);
@@ -72,7 +107,7 @@ impl<T: Copy + Default> Short<T> {
     }
 
     pub(crate) fn remove(&mut self, at: usize) {
-        if let Some(spilled) = &mut self.spilled {
+        if let Some(spilled) = &mut self.spilled.0 {
             spilled.remove(at);
             return;
         }
@@ -82,7 +117,7 @@ impl<T: Copy + Default> Short<T> {
 
     #[cold]
     fn spill(&mut self) -> &mut Vec<T> {
-        self.spilled.get_or_insert_with(|| Box::new(self.items[..self.len].to_vec()))
+        self.spilled.0.get_or_insert_with(|| Box::new(self.items[..self.len].to_vec()))
     }
 }
 
@@ -96,7 +131,7 @@ impl<T> Deref for Short<T> {
     type Target = [T];
     #[inline]
     fn deref(&self) -> &[T] {
-        match &self.spilled {
+        match &self.spilled.0 {
             None => &self.items[..self.len],
             Some(spilled) => spilled,
         }
@@ -106,7 +141,7 @@ impl<T> Deref for Short<T> {
 impl<T> DerefMut for Short<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        match &mut self.spilled {
+        match &mut self.spilled.0 {
             None => &mut self.items[..self.len],
             Some(spilled) => spilled,
         }

@@ -4,6 +4,7 @@ use crate::mode::is_grad_enabled;
 use crate::node::{Arrays, Edge, Input, Node};
 use crate::ops::Region;
 use crate::tensor::Tensor;
+use rushlight_array::order::sort_by;
 use rushlight_array::profile::{Work, span};
 use rushlight_array::{Array, DType, Shape};
 use smallvec::SmallVec;
@@ -130,7 +131,8 @@ pub trait Op: Debug + Send + Sync + 'static {
     }
 }
 
-/// `LogSoftmaxBackward0` of `log_softmax`.
+/// `LogSoftmaxBackward0` of `log_softmax`. Not a part of each operation's method.
+#[inline(never)]
 fn grad_fn(name: &str) -> String {
     let words = name.split('_').map(|word| {
         let (first, rest) = word.split_at(word.len().min(1));
@@ -286,7 +288,7 @@ impl Part {
         if size == 0 || runs.iter().map(|(_, len, _)| len).sum::<usize>() != size {
             return None;
         }
-        runs.sort_by_key(|&(start, ..)| start);
+        sort_by(&mut runs, |a, b| a.0.cmp(&b.0));
         let array = |part: &Part| match part.region {
             Region::Select { axis, .. } => part.grad.unsqueeze(axis as isize),
             _ => part.grad.clone(),
@@ -335,6 +337,7 @@ impl<'a> Gradients<'a> {
     /// # Panics
     /// If the input was given one already.
     #[track_caller]
+    #[inline]
     pub fn to(&mut self, i: usize, grad: impl FnOnce() -> Tensor) {
         if self.needs(i) {
             self.put(i, Flow::Whole(grad()));
@@ -398,22 +401,28 @@ impl Tensor {
         // is called here, as through `dyn Op` its messages would not know the caller's line.
         let values = values(op.name(), inputs);
         let output = op.forward(&views(&values));
-        let mut op = Some(op);
-        finish(inputs, values, output, &mut || op.take().map(|op| -> Box<dyn Op> { Box::new(op) }))
+        finish(inputs, values, output, &mut Some(op))
+    }
+}
+
+/// An operation that may go into a box. Not `dyn FnMut`, whose vtable also holds `call_once`: both would be compiled for
+/// each operation.
+trait Held {
+    fn boxed(&mut self) -> Option<Box<dyn Op>>;
+}
+
+impl<O: Op> Held for Option<O> {
+    fn boxed(&mut self) -> Option<Box<dyn Op>> {
+        self.take().map(|op| -> Box<dyn Op> { Box::new(op) })
     }
 }
 
 /// What comes after `forward`. The operation is put in a box only where it is recorded.
 #[inline(never)]
 #[track_caller]
-fn finish(
-    inputs: &[&Tensor],
-    values: Values<'_>,
-    output: Array,
-    boxed: &mut dyn FnMut() -> Option<Box<dyn Op>>,
-) -> Tensor {
+fn finish(inputs: &[&Tensor], values: Values<'_>, output: Array, op: &mut dyn Held) -> Tensor {
     let tracked = is_tracked(&output, inputs);
-    let op = if tracked || anomaly::is_anomaly_enabled() { boxed() } else { None };
+    let op = if tracked || anomaly::is_anomaly_enabled() { op.boxed() } else { None };
     if let Some(op) = op.as_ref().filter(|_| anomaly::is_anomaly_enabled()) {
         watch(op.name(), &values, &output);
     }

@@ -33,10 +33,12 @@ enum Kind {
 
 impl Tensor {
     /// A tensor without a gradient.
+    #[inline(never)]
     pub fn constant(array: Array) -> Tensor {
         Tensor(Arc::new(Kind::Constant(array)))
     }
 
+    #[inline(never)]
     pub(crate) fn tracked(value: Array, edge: Edge) -> Tensor {
         Tensor(Arc::new(Kind::Tracked { value, edge }))
     }

@@ -261,7 +261,7 @@ macro_rules! display {
     ($($Name:ident),*) => {$(
         impl fmt::Display for $Name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&crate::format_module(self))
+                crate::write_module(self, f)
             }
         }
     )*};

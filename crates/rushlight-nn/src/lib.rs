@@ -64,7 +64,7 @@ pub use loss::*;
 pub use module::{Buffer, Fields, Mode, Module, Parameter, Path};
 pub use norm::*;
 pub use pool::*;
-pub use print::format_module;
+pub use print::{format_module, write_module};
 pub use rnn::*;
 pub use shape::*;
 pub use summary::{Summary, SummaryRow, summary, summary_of};

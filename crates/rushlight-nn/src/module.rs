@@ -44,7 +44,7 @@ macro_rules! fields {
 
         impl ::std::fmt::Display for $module {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(&$crate::format_module(self))
+                $crate::write_module(self, f)
             }
         }
     };
@@ -80,7 +80,7 @@ pub trait Module: Fields {
 
     /// The parameters with their qualified names, in the order of the fields; a shared one once.
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        state::named_parameters(&|walk| self.visit(walk))
+        state::named_parameters(&self)
     }
 
     /// Handles on the parameters, for an optimiser.
@@ -95,12 +95,12 @@ pub trait Module: Fields {
 
     /// Switches to training mode: dropout drops.
     fn train(&self) {
-        set_mode(&|walk| self.visit(walk), true);
+        set_mode(&self, true);
     }
 
     /// Switches to evaluation mode.
     fn eval(&self) {
-        set_mode(&|walk| self.visit(walk), false);
+        set_mode(&self, false);
     }
 
     /// Moves or casts all parameters, their gradients and buffers, in place; casts leave integers alone:
@@ -116,12 +116,12 @@ pub trait Module: Fields {
     /// As [`Module::to`], also for a `dyn Module`.
     #[track_caller]
     fn move_to(&self, to: &To) {
-        move_all(&|walk| self.visit(walk), to);
+        move_all(&self, to);
     }
 
     /// All parameters and buffers by their qualified names, as constants that later steps do not change.
     fn state_dict(&self) -> Vec<(String, Tensor)> {
-        state::state_dict(&|walk| self.visit(walk))
+        state::state_dict(&self)
     }
 
     /// Sets all parameters and buffers from a state dict.
@@ -130,7 +130,7 @@ pub trait Module: Fields {
     /// If a name is missing or unexpected, or a shape differs: one error lists them all, and nothing is
     /// changed.
     fn load_state_dict(&self, state: &[(String, Tensor)]) -> Result<()> {
-        state::load_state_dict(&|walk| self.visit(walk), self.type_name(), state)
+        state::load_state_dict(&self, self.type_name(), state)
     }
 
     /// Calls `hook` with this module, its input and its output after each forward pass; what the hook returns takes the
@@ -147,7 +147,7 @@ pub trait Module: Fields {
     where
         Self: Sized,
     {
-        match own_hooks(&|walk| self.visit(walk)) {
+        match own_hooks(&self) {
             Some(hooks) => hooks.add(Arc::new(hook)),
             None => fail!(
                 "register_forward_hook: {} has no field of type Path to keep hooks in; register on a module around it",
@@ -196,6 +196,7 @@ fn last_segment(path: &'static str) -> &'static str {
 }
 
 /// The hooks of a module itself, not of those below it.
+#[inline(never)]
 fn own_hooks(module: Show<'_>) -> Option<Arc<Hooks>> {
     let mut found = None;
     Walk::start(module, &mut |_, item| {
@@ -217,6 +218,7 @@ pub(crate) fn has_path(module: &dyn Module) -> bool {
     found
 }
 
+#[inline(never)]
 fn set_mode(module: Show<'_>, training: bool) {
     Walk::start(module, &mut |_, item| {
         if let Item::Mode(mode) = item {
@@ -226,6 +228,7 @@ fn set_mode(module: Show<'_>, training: bool) {
     });
 }
 
+#[inline(never)]
 #[track_caller]
 fn move_all(module: Show<'_>, to: &To) {
     for tensor in state::cells(module).into_iter().map(|(_, tensor)| tensor) {

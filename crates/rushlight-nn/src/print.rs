@@ -1,5 +1,12 @@
 use crate::module::Module;
 use crate::walk::{Item, Walk};
+use std::fmt;
+
+/// [`format_module`] as the `Display` of a type of module, which [`fields!`](crate::fields) writes.
+#[doc(hidden)]
+pub fn write_module(module: &dyn Module, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&format_module(module))
+}
 
 /// The text that PyTorch prints for a module.
 ///

@@ -388,7 +388,7 @@ macro_rules! recurrent {
 
         impl std::fmt::Display for $Name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&crate::format_module(self))
+                crate::write_module(self, f)
             }
         }
 

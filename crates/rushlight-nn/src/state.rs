@@ -3,6 +3,7 @@ use rushlight_array::{Error, Result};
 use rushlight_autograd::{Tensor, no_grad};
 
 /// The body of [`Module::named_parameters`](crate::Module::named_parameters).
+#[inline(never)]
 pub(crate) fn named_parameters(module: Show<'_>) -> Vec<(String, Tensor)> {
     let mut found: Vec<(String, Tensor)> = Vec::new();
     Walk::start(module, &mut |name, item| {
@@ -17,31 +18,37 @@ pub(crate) fn named_parameters(module: Show<'_>) -> Vec<(String, Tensor)> {
 }
 
 /// The body of [`Module::parameters`](crate::Module::parameters).
+#[inline(never)]
 pub(crate) fn without_names(named: Vec<(String, Tensor)>) -> Vec<Tensor> {
     named.into_iter().map(|(_, parameter)| parameter).collect()
 }
 
 /// The body of [`Module::num_parameters`](crate::Module::num_parameters).
+#[inline(never)]
 pub(crate) fn num_trainable(parameters: Vec<Tensor>) -> usize {
     parameters.into_iter().filter(Tensor::requires_grad).map(|p| p.numel()).sum()
 }
 
 /// The body of [`Module::zero_grad`](crate::Module::zero_grad).
+#[inline(never)]
 pub(crate) fn zero_grad(parameters: Vec<Tensor>) {
     parameters.into_iter().for_each(|p| p.zero_grad());
 }
 
 /// The body of [`Module::requires_grad_`](crate::Module::requires_grad_).
+#[inline(never)]
 pub(crate) fn set_requires_grad(parameters: Vec<Tensor>, requires_grad: bool) {
     parameters.into_iter().for_each(|p| p.set_requires_grad(requires_grad));
 }
 
 /// The body of [`Module::state_dict`](crate::Module::state_dict).
+#[inline(never)]
 pub(crate) fn state_dict(module: Show<'_>) -> Vec<(String, Tensor)> {
     cells(module).into_iter().map(|(name, tensor)| (name, tensor.detach())).collect()
 }
 
 /// The body of [`Module::load_state_dict`](crate::Module::load_state_dict).
+#[inline(never)]
 pub(crate) fn load_state_dict(module: Show<'_>, kind: &str, state: &[(String, Tensor)]) -> Result<()> {
     let cells = cells(module);
     let find = |name: &str| state.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor);
@@ -82,6 +89,7 @@ pub(crate) fn load_state_dict(module: Show<'_>, kind: &str, state: &[(String, Te
 }
 
 /// All parameters and buffers, by name; a shared one under each of its names.
+#[inline(never)]
 pub(crate) fn cells(module: Show<'_>) -> Vec<(String, Tensor)> {
     let mut cells = Vec::new();
     Walk::start(module, &mut |name, item| {

@@ -16,8 +16,19 @@ pub enum Item<'a> {
     Module(&'a dyn Module),
 }
 
-/// Shows the fields of a module whose type does not matter.
-pub(crate) type Show<'a> = &'a dyn Fn(&mut Walk<'_>);
+/// A module whose type does not matter. Of a closure's table of methods each would hold the code for all fields, and there
+/// would be a closure for each way to walk.
+pub(crate) trait Shown {
+    fn show(&self, walk: &mut Walk<'_>);
+}
+
+impl<M: Fields + ?Sized> Shown for &M {
+    fn show(&self, walk: &mut Walk<'_>) {
+        self.visit(walk);
+    }
+}
+
+pub(crate) type Show<'a> = &'a dyn Shown;
 
 /// A walk through the fields of a module, depth first, in the order of its [`fields!`](crate::fields) lines.
 ///
@@ -31,12 +42,13 @@ pub struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Walks through everything below `module`.
     pub fn through(module: &(impl Fields + ?Sized), visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool) {
-        Walk::start(&|walk| module.visit(walk), visit);
+        Walk::start(&module, visit);
     }
 
-    /// As [`Walk::through`].
+    /// As [`Walk::through`]. Not inlined, as what calls it: it would become a part of the methods of all modules.
+    #[inline(never)]
     pub(crate) fn start(module: Show<'_>, visit: &'a mut dyn FnMut(&str, Item<'_>) -> bool) {
-        module(&mut Walk { prefix: String::new(), visit });
+        module.show(&mut Walk { prefix: String::new(), visit });
     }
 
     /// Visits one field.

@@ -20,6 +20,7 @@ use crate::fault::{Parsed, bail};
 use crate::json::{self, Json};
 use crate::map::{self, Bytes};
 use crate::state::{State, check_names};
+use rushlight_array::order::sort_by;
 use rushlight_array::{Array, DType, Error, Result};
 use rushlight_autograd::Tensor;
 use std::collections::HashSet;
@@ -97,7 +98,9 @@ impl Plan {
         }
         let mut sorted: Vec<(&str, Array)> =
             state.iter().map(|(name, x)| (name.as_str(), x.array())).collect();
-        sorted.sort_by_key(|(name, array)| (rank(array.dtype()), *name));
+        sort_by(&mut sorted, |(name, x), (other, y)| {
+            rank(x.dtype()).cmp(&rank(y.dtype())).then_with(|| name.cmp(other))
+        });
         let mut header = String::from("{");
         if !metadata.is_empty() {
             write_metadata(metadata, &mut header);
@@ -286,7 +289,7 @@ impl Header {
 
     /// The tensors fill the rest of the file one after the other, without gaps: no byte stands for two.
     fn check_ranges(&mut self, data: usize, len: usize) -> Parsed<()> {
-        self.entries.sort_by_key(|entry| (entry.start, entry.end));
+        sort_by(&mut self.entries, |a, b| (a.start, a.end).cmp(&(b.start, b.end)));
         let mut end = data;
         for entry in &self.entries {
             if entry.start != end {

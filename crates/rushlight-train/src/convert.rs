@@ -34,14 +34,14 @@ pub(crate) fn to_optimizer(value: &Value) -> Result<StateDict> {
     let parameter = |(key, value): &(Key, Value)| {
         let tensors = value.get("tensors")?.pairs()?.iter();
         let scalars = value.get("scalars")?.pairs()?.iter();
-        let state = ParamState {
-            tensors: tensors
-                .map(|(name, tensor)| Ok((name.to_string(), tensor.tensor()?.clone())))
-                .collect::<Result<_>>()?,
-            scalars: scalars
-                .map(|(name, number)| Ok((name.to_string(), number.float()?)))
-                .collect::<Result<_>>()?,
-        };
+        // Put in one by one: to collect a map sorts its pairs, by an algorithm for each type.
+        let mut state = ParamState::default();
+        for (name, tensor) in tensors {
+            state.tensors.insert(name.to_string(), tensor.tensor()?.clone());
+        }
+        for (name, number) in scalars {
+            state.scalars.insert(name.to_string(), number.float()?);
+        }
         match key {
             Key::Int(index) => {
                 let index = usize::try_from(*index).map_err(|_| invalid(format!("parameter {index}")))?;
@@ -54,8 +54,13 @@ pub(crate) fn to_optimizer(value: &Value) -> Result<StateDict> {
         let params = value.get("params")?.list()?.iter().map(Value::int).collect::<Result<_>>()?;
         Ok(GroupState { options: to_options(value.get("options")?)?, params })
     };
+    let mut state = BTreeMap::new();
+    for pair in value.get("state")?.pairs()? {
+        let (index, parameter) = parameter(pair)?;
+        state.insert(index, parameter);
+    }
     Ok(StateDict {
-        state: value.get("state")?.pairs()?.iter().map(parameter).collect::<Result<BTreeMap<_, _>>>()?,
+        state,
         param_groups: value.get("param_groups")?.list()?.iter().map(group).collect::<Result<_>>()?,
     })
 }

@@ -1,5 +1,6 @@
 //! The checkpoints in a folder, by their names.
 
+use rushlight_array::order::sort_by;
 use rushlight_array::{Error, Result};
 use rushlight_serialize::{Value, checkpoint};
 use std::fs;
@@ -43,7 +44,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Named>> {
     for entry in entries {
         found.extend(entry.map_err(error)?.file_name().to_str().and_then(Named::of));
     }
-    found.sort();
+    sort_by(&mut found, Named::cmp);
     Ok(found)
 }
 

@@ -143,9 +143,8 @@ impl Array {
             true => start + step * i as f64,
             false => end - step * (steps - 1 - i) as f64,
         };
-        crate::cpu::with_dtype!(dtype, T => Array::build(steps, |out: &mut [T]| {
-            out.iter_mut().enumerate().for_each(|(i, o)| *o = T::from_f64(value(i)));
-        }))
+        Array::build(steps, |out: &mut [f64]| out.iter_mut().enumerate().for_each(|(i, o)| *o = value(i)))
+            .cast(dtype)
     }
 
     /// An identity matrix: ones where row and column are equal.

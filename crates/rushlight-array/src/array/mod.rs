@@ -33,6 +33,7 @@ use crate::dtype::{DType, Element};
 use crate::fail;
 use crate::layout::Layout;
 use crate::print::{Numbers, format_tensor, print_options};
+use crate::scalar::Scalar;
 use crate::shape::Shape;
 use crate::storage::{Buffer, Storage};
 use std::borrow::Cow;
@@ -51,10 +52,18 @@ use std::sync::Arc;
 /// let b = a.matmul(&a.t());
 /// assert_eq!(b.to_string(), "tensor([[14, 32],\n        [32, 77]])");
 /// ```
-#[derive(Clone)]
 pub struct Array {
     storage: Arc<Storage>,
     layout: Layout,
+}
+
+impl Clone for Array {
+    /// Another handle on the same storage. A call: shape and strides are copied in so many places that the code in each
+    /// of them would be a part of every build.
+    #[inline(never)]
+    fn clone(&self) -> Array {
+        Array { storage: Arc::clone(&self.storage), layout: self.layout.clone() }
+    }
 }
 
 /// Writes all elements of a block.
@@ -299,18 +308,23 @@ impl Array {
     /// If `T` is not the dtype; cast first.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
-        if T::DTYPE != self.dtype() {
+        self.in_row_major_order(T::DTYPE).dense().to_vec()
+    }
+
+    /// What does not depend on the type of [`Array::to_vec`].
+    #[track_caller]
+    fn in_row_major_order(&self, dtype: DType) -> Cow<'_, Array> {
+        if dtype != self.dtype() {
             fail!(
-                "to_vec: the array is {}, not {}; cast with .to(DType::{:?}) first",
+                "to_vec: the array is {}, not {}; cast with .to(DType::{dtype:?}) first",
                 self.dtype().name(),
-                T::DTYPE.name(),
-                T::DTYPE
+                dtype.name()
             );
         }
-        match self.as_slice() {
-            Some(slice) => slice.to_vec(),
-            None => self.device().kernels().download(self).as_slice().to_vec(),
+        if self.is_contiguous() && self.storage.host().is_some() {
+            return Cow::Borrowed(self);
         }
+        Cow::Owned(Array::over(self.device().kernels().download(self), self.shape().clone()))
     }
 
     /// The value of an array with one element, cast to `T`.
@@ -319,6 +333,15 @@ impl Array {
     /// If there is not exactly one element.
     #[track_caller]
     pub fn item<T: Element>(&self) -> T {
+        match self.number() {
+            Scalar::Float(value) => T::from_f64(value),
+            other => T::from_i64(other.to_i64()),
+        }
+    }
+
+    /// The one element, of which [`Array::item`] makes a number of any type.
+    #[track_caller]
+    fn number(&self) -> Scalar {
         if self.numel() != 1 {
             fail!(
                 "item: shape {:?} has {} elements; only one can become a number",
@@ -326,13 +349,11 @@ impl Array {
                 self.numel()
             );
         }
-        match self.storage.host() {
-            Some(buffer) => crate::cpu::with_dtype!(self.dtype(), S => {
-                let value = buffer.as_slice::<S>()[self.start()];
-                if S::DTYPE.is_float() { T::from_f64(value.to_f64()) } else { T::from_i64(value.to_i64()) }
-            }),
-            None => self.cast(T::DTYPE).to_vec::<T>()[0],
-        }
+        let Some(buffer) = self.storage.host() else { return self.to_device(&Device::cpu()).number() };
+        crate::cpu::with_dtype!(self.dtype(), T => {
+            let value = buffer.as_slice::<T>()[self.start()];
+            if T::DTYPE.is_float() { Scalar::Float(value.to_f64()) } else { Scalar::Int(value.to_i64()) }
+        })
     }
 
     /// The array in another dtype; itself if it has that dtype.

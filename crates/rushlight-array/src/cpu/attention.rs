@@ -3,7 +3,7 @@
 
 use super::gemm::{Matrix, Product, multiply_into};
 use super::memory::HostBuffer;
-use super::simd::vectorized_wide;
+use super::simd::{vectorized_fused, vectorized_wide};
 use super::softmax::with_float;
 use super::threads::for_each_slices;
 use super::walk::Tile;
@@ -398,7 +398,7 @@ fn backward<T: Product + Float>(
 fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
     let rows = p.len() / width;
     let n = g.len() / rows;
-    vectorized_wide::<T, _>(
+    vectorized_fused::<T, _>(
         #[inline(always)]
         || {
             for (g, p) in g.chunks_exact_mut(n).zip(p.chunks_exact(width)) {

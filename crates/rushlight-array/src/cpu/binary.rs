@@ -1,7 +1,7 @@
 //! Elementwise kernels of two and three operands: the tables of functions.
 
 use super::activation;
-use super::elementwise::{CHUNK, Level, Narrow, Usual, vectorized};
+use super::elementwise::{CHUNK, Level, Narrow, vectorized};
 use super::float::Float;
 use super::igamma as gamma;
 use super::pairs::{self, Pair};
@@ -17,17 +17,6 @@ use crate::scalar::Scalar;
 /// `f` of every pair of elements of two arrays of one shape. `cost` is in scalar operations per element.
 ///
 /// The closure becomes vector code if it, and all that it calls, is marked `#[inline(always)]`; [`zip!`] does so.
-#[inline(always)]
-pub(super) fn zip<A: Element, B: Element, O: Element>(
-    a: &Array,
-    b: &Array,
-    cost: usize,
-    f: impl Fn(A, B) -> O + Sync + Copy,
-) -> Array {
-    zip_at::<Usual, A, B, O>(a, b, cost, f)
-}
-
-/// As [`zip`], for other instruction sets.
 #[inline(always)]
 pub(super) fn zip_at<L: Level, A: Element, B: Element, O: Element>(
     a: &Array,
@@ -49,7 +38,7 @@ pub(super) fn zip_at<L: Level, A: Element, B: Element, O: Element>(
     })
 }
 
-/// [`zip`] with a closure that is inlined into the loop, which vector code needs; `zip!(a, b, cost, Wide |v, w: T| ..)` for
+/// [`zip_at`] with a closure that is inlined into the loop, which vector code needs; `zip!(a, b, cost, Wide |v, w: T| ..)` for
 /// another level than the usual one.
 macro_rules! zip_elements {
     ($a:expr, $b:expr, $cost:expr, |$v:tt, $w:tt: $t:ty| $body:expr) => {

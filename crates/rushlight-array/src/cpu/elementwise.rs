@@ -3,7 +3,7 @@
 use super::runs::{for_each_tile, runs1};
 use super::simd;
 use crate::array::Array;
-use crate::dtype::{DType, Element};
+use crate::dtype::Element;
 
 /// Elements per chunk: 8 to 64 KB of output, a part of a processor's own cache, and enough chunks to share out
 /// where the work is worth a hand-off at all.
@@ -54,18 +54,14 @@ impl Level for Usual {
 impl Level for Rare {
     #[inline(always)]
     fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
-        if const { matches!(A::DTYPE, DType::F32) } { simd::vectorized(kernel) } else { kernel() }
+        simd::vectorized_f32::<A, R>(kernel)
     }
 }
 
 impl Level for Wide {
     #[inline(always)]
     fn run<A: Element, O: Element, R>(kernel: impl FnOnce() -> R) -> R {
-        if const { matches!(A::DTYPE, DType::F32) } {
-            simd::vectorized_wide::<A, R>(kernel)
-        } else {
-            kernel()
-        }
+        simd::vectorized_wide::<A, R>(kernel)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Losses of pairs of numbers, and their slopes: one pass each.
 
-use super::binary::zip;
+use super::binary::zip_at;
 use super::contiguous;
+use super::elementwise::Rare;
 use super::float::Float;
+use super::runs::Kernel3;
 use super::simd::vectorized_wide;
 use super::softmax::{slice, with_float};
 use super::threads::{for_each_chunk, for_each_slice};
@@ -19,10 +21,10 @@ pub(crate) fn pair_loss(kind: PairLoss, x: &Array, y: &Array) -> Array {
     with_float!(x, losses(kind, x, y))
 }
 
-/// [`zip`] with a closure that is inlined into the loop, which vector code needs.
+/// [`zip_at`] with a closure that is inlined into the loop, which vector code needs.
 macro_rules! each {
     ($a:expr, $b:expr, $cost:expr, |$v:ident, $w:ident| $body:expr) => {
-        zip(
+        zip_at::<Rare, _, _, _>(
             $a,
             $b,
             $cost,
@@ -138,36 +140,49 @@ fn scaled<T: Float>(
     cost: usize,
     f: impl Fn(T, T) -> T + Sync + Copy,
 ) -> Array {
+    scaled_by(grad, x, y, cost, &|out: &mut [T], xs: &[T], ys: &[T], grads: &[T]| {
+        vectorized_wide::<T, _>(
+            #[inline(always)]
+            move || {
+                let f = f;
+                match *grads {
+                    [grad] => {
+                        for ((o, &x), &y) in out.iter_mut().zip(xs).zip(ys) {
+                            *o = grad * f(x, y);
+                        }
+                    }
+                    _ => {
+                        for (((o, &x), &y), &grad) in out.iter_mut().zip(xs).zip(ys).zip(grads) {
+                            *o = grad * f(x, y);
+                        }
+                    }
+                }
+            },
+        );
+    })
+}
+
+/// What stands around the loop, which gets a gradient for each pair or a single one: compiled once for each type.
+fn scaled_by<T: Float>(
+    grad: &Array,
+    x: &Array,
+    y: &Array,
+    cost: usize,
+    kernel: &dyn Kernel3<T, T, T, T>,
+) -> Array {
     if x.numel() == 0 {
         return x.clone();
     }
     let one = grad.layout().strides().iter().all(|&step| step == 0);
-    let common = if one { Some(grad.host::<T>()[grad.layout().offset()]) } else { None };
+    let common = [grad.host::<T>()[grad.layout().offset()]];
     let [x, y] = [x, y].map(contiguous);
-    let grad = if one { x.clone() } else { contiguous(grad) };
-    let (xs, ys, grads) = (slice::<T>(&x), slice::<T>(&y), slice::<T>(&grad));
+    let grad = if one { None } else { Some(contiguous(grad)) };
+    let (xs, ys, grads) = (slice::<T>(&x), slice::<T>(&y), grad.as_ref().map(slice::<T>));
     Array::build(x.shape(), |out: &mut [T]| {
         for_each_slice(out, CHUNK, cost + 1, &|start, out| {
             let n = out.len();
-            let (xs, ys, grads) = (&xs[start..][..n], &ys[start..][..n], &grads[start..][..n]);
-            vectorized_wide::<T, _>(
-                #[inline(always)]
-                move || {
-                    let f = f;
-                    match common {
-                        Some(grad) => {
-                            for ((o, &x), &y) in out.iter_mut().zip(xs).zip(ys) {
-                                *o = grad * f(x, y);
-                            }
-                        }
-                        None => {
-                            for (((o, &x), &y), &grad) in out.iter_mut().zip(xs).zip(ys).zip(grads) {
-                                *o = grad * f(x, y);
-                            }
-                        }
-                    }
-                },
-            );
+            let grads = grads.map_or(&common[..], |grads| &grads[start..][..n]);
+            kernel.run(out, &xs[start..][..n], &ys[start..][..n], grads);
         });
     })
 }

@@ -148,11 +148,13 @@ fn check_one_dtype(op: &str, a: &Array, b: &Array) {
 }
 
 /// The array in row-major order, in a block of its own.
+#[inline(never)]
 fn copy(x: &Array) -> Array {
     with_carrier!(x.dtype(), T => transpose::copy::<T>(x)).retype(x.dtype())
 }
 
 /// The array without gaps; itself if it has none.
+#[inline(never)]
 fn contiguous(x: &Array) -> Array {
     if x.is_contiguous() { x.clone() } else { copy(x) }
 }

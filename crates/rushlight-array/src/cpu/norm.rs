@@ -3,7 +3,7 @@
 use super::contiguous;
 use super::float::Float;
 use super::rows;
-use super::simd::vectorized_wide;
+use super::simd::vectorized_fused;
 use super::softmax::{slice, with_float};
 use super::threads::for_each_slices;
 use crate::array::Array;
@@ -44,7 +44,7 @@ fn norm_rows<T: Float>(
             let group = (BLOCK / size).max(1);
             for_each_slices([out, stats], [group * size, group * 2], COST, &|chunk, [out, stats]| {
                 let x = &data[chunk * group * size..][..out.len()];
-                vectorized_wide::<T, _>(
+                vectorized_fused::<T, _>(
                     #[inline(always)]
                     || {
                         let rows = out.chunks_exact_mut(size).zip(x.chunks_exact(size));
@@ -127,7 +127,7 @@ fn norm_grad_rows<T: Float>(
             for_each_slices([out, parts], [group * size, 2 * size], 2 * COST, &|chunk, [out, parts]| {
                 let first = chunk * group;
                 let (x, g) = (&data[first * size..][..out.len()], &grads[first * size..][..out.len()]);
-                vectorized_wide::<T, _>(
+                vectorized_fused::<T, _>(
                     #[inline(always)]
                     || {
                         parts.fill(T::ZERO);

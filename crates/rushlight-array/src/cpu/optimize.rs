@@ -1,7 +1,7 @@
 //! The steps of optimisers: one pass over a parameter, its gradient and its state, whatever the rule.
 
 use super::float::Float;
-use super::simd::vectorized;
+use super::simd::vectorized_f32;
 use super::threads::for_each_slices;
 use crate::array::Array;
 use crate::backend::{OptimizerStep, Rule, rule};
@@ -11,6 +11,9 @@ use std::fmt::Debug;
 
 /// Elements of a chunk of a parameter.
 const CHUNK: usize = 1 << 12;
+
+/// Elements whose gradients are made ready at a time: they wait in the first-level cache.
+const BLOCK: usize = 1 << 10;
 
 /// Runs the step in the parameter's own precision; half precision goes through f32, and its state stays there.
 pub(crate) fn optimizer_step<R: Loop>(
@@ -82,32 +85,27 @@ impl<'a, T: Float> Pass<'a, T> {
         let (g, before) = (self.g, self.before);
         let mut outs = std::iter::once(self.w).chain(self.states.into_iter().flatten());
         let outs: [&mut [T]; N] = std::array::from_fn(|_| outs.next().expect("the states were looked at"));
-        for_each_slices(outs, [CHUNK; N], cost, &|chunk, outs| {
-            let len = outs[0].len();
-            let g = &g[chunk * CHUNK..][..len];
-            in_vectors::<T>(
-                #[inline(always)]
-                move || {
-                    let outs = outs.map(|out| &mut out[..len]);
-                    for (i, &g) in g.iter().enumerate() {
-                        let mut values: [T; N] = std::array::from_fn(|k| outs[k][i]);
-                        let (g, w) = before.apply(g, values[0]);
-                        values[0] = w;
-                        let after = rule(g, values);
-                        for k in 0..N {
-                            outs[k][i] = after[k];
+        for_each_slices(outs, [CHUNK; N], cost, &|chunk, mut outs| {
+            let mut changed = Vec::new();
+            for start in (0..outs[0].len()).step_by(BLOCK) {
+                let len = BLOCK.min(outs[0].len() - start);
+                let outs = outs.each_mut().map(|out| &mut out[start..][..len]);
+                let g = before.apply(&g[chunk * CHUNK + start..][..len], outs[0], &mut changed);
+                vectorized_f32::<T, _>(
+                    #[inline(always)]
+                    move || {
+                        let outs = outs.map(|out| &mut out[..len]);
+                        for (i, &g) in g[..len].iter().enumerate() {
+                            let after = rule(g, std::array::from_fn(|k| outs[k][i]));
+                            for k in 0..N {
+                                outs[k][i] = after[k];
+                            }
                         }
-                    }
-                },
-            );
+                    },
+                );
+            }
         });
     }
-}
-
-/// [`vectorized`] for f32. In f64 the rules are bound by divisions, roots and memory, which wider vectors do not speed up.
-#[inline(always)]
-fn in_vectors<T: Float>(kernel: impl FnOnce()) {
-    if const { matches!(T::DTYPE, DType::F32) } { vectorized(kernel) } else { kernel() }
 }
 
 /// What happens before each rule.
@@ -120,11 +118,20 @@ struct Before<T> {
 }
 
 impl<T: Float> Before<T> {
-    /// The gradient with its sign and penalty, and the weight after its decay.
-    #[inline(always)]
-    fn apply(self, g: T, w: T) -> (T, T) {
-        let g = self.turn * g;
-        (if self.decays { g + self.decay * w } else { g }, self.shrink * w)
+    /// The gradients with their sign and penalty, in `changed` where they differ from what they were; weights decay in their
+    /// places. In a loop of its own, which seldom runs: each rule's would be compiled with it and without.
+    #[inline(never)]
+    fn apply<'a>(self, g: &'a [T], w: &mut [T], changed: &'a mut Vec<T>) -> &'a [T] {
+        let is_same = !self.decays && self.turn == T::ONE;
+        if !is_same {
+            let penalty = |w: T| if self.decays { self.decay * w } else { -T::ZERO };
+            changed.clear();
+            changed.extend(g.iter().zip(&*w).map(|(&g, &w)| self.turn * g + penalty(w)));
+        }
+        if self.shrink != T::ONE {
+            w.iter_mut().for_each(|w| *w = self.shrink * *w);
+        }
+        if is_same { g } else { changed }
     }
 }
 

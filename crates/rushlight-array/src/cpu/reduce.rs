@@ -29,8 +29,8 @@ macro_rules! folds {
     ($t:ty, sum $zero:expr, $add:expr, prod $one:expr, $mul:expr, max $low:expr, $max:expr, min $high:expr, $min:expr) => {
         folds!(@ $t, SumFold, Usual, false, $zero, $add);
         folds!(@ $t, ProdFold, Rare, false, $one, $mul);
-        folds!(@ $t, MaxFold, Usual, true, $low, $max);
-        folds!(@ $t, MinFold, Usual, true, $high, $min);
+        folds!(@ $t, MaxFold, Rare, true, $low, $max);
+        folds!(@ $t, MinFold, Rare, true, $high, $min);
     };
     (@ $t:ty, $name:ident, $level:ty, $extreme:expr, $start:expr, $fold:expr) => {
         impl Fold<$t> for $name {
@@ -241,6 +241,7 @@ fn reduce_by<T: Element, F: Fold<T>>(x: &Array, axes: &[usize]) -> Array {
     reduce_with(x, axes, loops)
 }
 
+#[inline(never)]
 fn reduce_with<T: Element>(x: &Array, axes: &[usize], loops: Loops<T>) -> Array {
     let mut shape = x.shape().clone();
     axes.iter().for_each(|&a| shape.dims_mut()[a] = 1);
@@ -492,6 +493,7 @@ pub(crate) mod places {
 }
 
 // NaN compares with nothing, itself included: it takes the place and keeps it.
+#[inline(never)]
 #[allow(clippy::eq_op, reason = "only NaN differs from itself")]
 fn places_by<T: Element, F: Fold<T>>(x: &Array, axis: usize) -> Array {
     // What a fold keeps of two different numbers is the better one.

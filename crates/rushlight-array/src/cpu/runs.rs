@@ -37,6 +37,7 @@ kernel!(Kernel2: A B);
 kernel!(Kernel3: A B C);
 
 /// Calls the kernel for runs of an array. `cost` is in scalar operations per element.
+#[inline(never)]
 pub(super) fn runs1<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn Kernel1<O, A>) -> Array {
     let data = x.host::<A>();
     for_each_tile([x], cost, &|out: &mut [O], tile| {
@@ -54,6 +55,7 @@ pub(super) fn runs1<A: Element, O: Element>(x: &Array, cost: usize, kernel: &dyn
 }
 
 /// As [`runs1`], of two arrays of one shape.
+#[inline(never)]
 pub(super) fn runs<A: Element, B: Element, O: Element>(
     a: &Array,
     b: &Array,
@@ -67,6 +69,7 @@ pub(super) fn runs<A: Element, B: Element, O: Element>(
 }
 
 /// As [`runs`], of three arrays.
+#[inline(never)]
 pub(super) fn runs3<A: Element, B: Element, C: Element, O: Element>(
     operands: [&Array; 3],
     cost: usize,
@@ -143,6 +146,7 @@ pub(super) fn for_each_tile<O: Element, const N: usize>(
     in_tiles(operands, cost, work)
 }
 
+#[inline(never)]
 fn in_tiles<O: Element, const N: usize>(operands: [&Array; N], cost: usize, work: &dyn Work<O, N>) -> Array {
     Array::build(operands[0].shape(), |out: &mut [O]| {
         if operands.iter().all(|operand| operand.is_contiguous()) {
@@ -217,6 +221,7 @@ struct Feed<'a, T> {
 }
 
 impl<'a, T: Element> Feed<'a, T> {
+    #[inline(never)]
     fn new<const N: usize>(data: &'a [T], tile: &Tile<N>, k: usize) -> Self {
         let (outer, inner) = (tile.outer[k], tile.inner[k]);
         let is_one = inner == 0 && (tile.rows == 1 || outer == 0);
@@ -225,6 +230,7 @@ impl<'a, T: Element> Feed<'a, T> {
     }
 
     /// The elements of a block.
+    #[inline(never)]
     fn take(&mut self, block: Block) -> &[T] {
         let count = block.rows * block.columns;
         if self.is_one {

@@ -97,8 +97,14 @@ pub(crate) fn vectorized<R>(kernel: impl FnOnce() -> R) -> R {
     kernel()
 }
 
-/// As [`vectorized`], for 512 bits, too, if `T` is f32. Each level is another copy in every program, so this is for what is
-/// bound by arithmetic; what is bound by memory, divisions or roots gains nothing by wider registers.
+/// As [`vectorized`], if `T` is f32; else the kernel is compiled once. Each copy is time of every build, and vectors of two
+/// elements instead of four gain little where memory, calls or divisions bound the loop.
+#[inline(always)]
+pub(crate) fn vectorized_f32<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
+    if const { matches!(T::DTYPE, DType::F32) } { vectorized(kernel) } else { kernel() }
+}
+
+/// As [`vectorized_f32`], and for f32 for 512 bits, too: for what is bound by arithmetic.
 #[inline(always)]
 pub(crate) fn vectorized_wide<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
     #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
@@ -106,7 +112,17 @@ pub(crate) fn vectorized_wide<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
         // SAFETY: the level is at most the machine's best, so it has these instructions.
         return unsafe { avx512(kernel) };
     }
-    vectorized(kernel)
+    vectorized_f32::<T, R>(kernel)
+}
+
+/// As [`vectorized_wide`], but as [`vectorized`] for f64, too: for what calls `mul_add`, which is slow without FMA.
+#[inline(always)]
+pub(crate) fn vectorized_fused<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
+    if const { matches!(T::DTYPE, DType::F32) } {
+        vectorized_wide::<T, R>(kernel)
+    } else {
+        vectorized(kernel)
+    }
 }
 
 #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]

@@ -2,6 +2,7 @@
 
 use super::record::{Name, Sums, Totals};
 use super::{OpProfile, Profile};
+use crate::order::sort_by;
 use std::fmt;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(super) fn ops(profile: &Profile) -> Vec<OpProfile> {
         flops: sums.flops,
     };
     let mut ops: Vec<OpProfile> = sums.iter().map(op).collect();
-    ops.sort_unstable_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
+    sort_by(&mut ops, |a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     ops
 }
 

@@ -1,3 +1,5 @@
+use crate::order::sort_by;
+
 /// A source of random words, and the fills made from them.
 ///
 /// Four methods make a source: its words, its integers below a bound and its two normal fills. The
@@ -184,6 +186,6 @@ fn largest(scores: &[f64], k: usize) -> Vec<i64> {
         places.select_nth_unstable_by(k, descending);
         places.truncate(k);
     }
-    places.sort_unstable_by(descending);
+    sort_by(&mut places, descending);
     places
 }

@@ -248,10 +248,9 @@ fn result_labels(
     }
     let letters: Vec<char> =
         terms.iter().flat_map(|t| t.before.iter().chain(t.behind.iter().flatten())).copied().collect();
-    let mut once: Vec<char> =
-        letters.iter().filter(|c| letters.iter().filter(|other| other == c).count() == 1).copied().collect();
-    once.sort_unstable();
-    (0..hidden).rev().map(Label::Hidden).chain(once.into_iter().map(Label::Letter)).collect()
+    // In alphabetical order, capitals first.
+    let once = ('A'..='z').filter(|c| letters.iter().filter(|other| *other == c).count() == 1);
+    (0..hidden).rev().map(Label::Hidden).chain(once.map(Label::Letter)).collect()
 }
 
 /// Checks that each label has one size, but for 1.

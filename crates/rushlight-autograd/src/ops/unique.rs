@@ -2,6 +2,7 @@
 
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
+use rushlight_array::order::sort_by;
 use rushlight_array::{Array, DType, axis, fail};
 use std::cmp::Ordering;
 
@@ -151,7 +152,7 @@ fn groups<T: PartialOrd>(rows: &Array, data: &[T], sorted: bool) -> Groups {
     if sorted && width == 1 {
         order = rows.reshape([-1]).sort(0, false).1.to_vec();
     } else if sorted {
-        order.sort_by(|&i, &j| compare(row(i), row(j)));
+        sort_by(&mut order, |&i, &j| compare(row(i), row(j)));
     }
     let mut groups = Groups { inverse: vec![0; count], ..Groups::default() };
     let mut before: Option<i64> = None;

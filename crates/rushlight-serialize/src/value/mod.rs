@@ -82,7 +82,11 @@ impl Value {
     /// If this is not a map.
     #[track_caller]
     pub fn set(&mut self, key: impl Into<Key>, value: impl Into<Value>) {
-        let (key, value) = (key.into(), value.into());
+        self.put(key.into(), value.into());
+    }
+
+    #[track_caller]
+    fn put(&mut self, key: Key, value: Value) {
         let Value::Map(pairs) = self else {
             rushlight_array::fail!("set: {self:?} has no keys; start from Value::map()")
         };
@@ -99,7 +103,7 @@ impl Value {
     #[track_caller]
     #[must_use]
     pub fn with(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Value {
-        self.set(key, value);
+        self.put(key.into(), value.into());
         self
     }
 
@@ -108,9 +112,12 @@ impl Value {
     /// # Errors
     /// If this is not a map, or has no such key; the error lists the keys.
     pub fn get(&self, key: impl Into<Key>) -> Result<&Value> {
-        let key = key.into();
+        self.of_key(&key.into())
+    }
+
+    fn of_key(&self, key: &Key) -> Result<&Value> {
         let pairs = self.pairs()?;
-        let found = pairs.iter().find(|(other, _)| *other == key).map(|(_, value)| value);
+        let found = pairs.iter().find(|(other, _)| other == key).map(|(_, value)| value);
         found.ok_or_else(|| {
             let keys: Vec<String> = pairs.iter().take(20).map(|(key, _)| key.to_string()).collect();
             let more = if pairs.len() > 20 { ", ..." } else { "" };

@@ -4,6 +4,7 @@ use super::{
 use crate::cursor::Cursor;
 use crate::fault::{Fault, Parsed, bail};
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
+use rushlight_array::order::sorted_places;
 use std::collections::HashSet;
 
 /// The bytes of the end record without its comment.
@@ -50,10 +51,9 @@ impl Archive {
         if cursor.at() != directory.end {
             bail!(cursor.at(), "the directory ends here, but byte {} was expected", directory.end);
         }
-        let mut order: Vec<&Entry> = entries.iter().collect();
-        order.sort_by_key(|entry| entry.header);
+        let order = sorted_places(entries.len(), &|i, j| entries[i].header.cmp(&entries[j].header));
         let mut free = 0;
-        for entry in order {
+        for entry in order.into_iter().map(|place| &entries[place]) {
             if entry.header < free || entry.end > directory.start {
                 bail!(entry.header, "`{}` lies over another part of the archive", entry.name);
             }

@@ -2,6 +2,7 @@ use super::{Mode, is_better};
 use crate::callback::{Callback, Context, Moment};
 use crate::folder::{self, Named};
 use crate::progress::Outcome;
+use rushlight_array::order::sort_by;
 use rushlight_array::{Error, Result, fail};
 use rushlight_serialize::Value;
 use std::fs;
@@ -148,7 +149,7 @@ impl Checkpoint {
 fn ranked(files: &[(Named, Option<f64>)], mode: Mode) -> Vec<usize> {
     let mut places: Vec<(usize, f64)> =
         files.iter().enumerate().filter_map(|(at, (_, score))| Some((at, (*score)?))).collect();
-    places.sort_by(|(_, a), (_, b)| match () {
+    sort_by(&mut places, |(_, a), (_, b)| match () {
         () if is_better(mode, *a, *b, 0.0) => std::cmp::Ordering::Less,
         () if is_better(mode, *b, *a, 0.0) => std::cmp::Ordering::Greater,
         () => std::cmp::Ordering::Equal,

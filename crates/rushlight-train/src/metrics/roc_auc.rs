@@ -3,6 +3,7 @@
 use super::named;
 use super::values::{classes, floats, one_each, sizes, yes_or_no};
 use crate::Metric;
+use rushlight_array::order::sort_by;
 use rushlight_array::{Error, Result, fail};
 use rushlight_autograd::Tensor;
 use rushlight_serialize::Value;
@@ -216,7 +217,7 @@ fn area(mut samples: Vec<(f64, bool)>) -> f64 {
         return f64::NAN;
     }
     // Both zeros are one score.
-    samples.sort_by(|a, b| (a.0 + 0.0).total_cmp(&(b.0 + 0.0)));
+    sort_by(&mut samples, |a, b| (a.0 + 0.0).total_cmp(&(b.0 + 0.0)));
     let (mut twice, mut below, mut yes) = (0u128, 0u128, 0u128);
     for group in samples.chunk_by(|a, b| a.0 == b.0) {
         let positive = group.iter().filter(|(_, yes)| *yes).count() as u128;

@@ -3,6 +3,7 @@
 
 use super::svd::dots;
 use crate::cpu::simd::vectorized;
+use crate::order::sorted_places;
 
 /// Steps for each row until the iteration counts as stuck; it needs about two.
 const STEPS: usize = 60;
@@ -26,8 +27,7 @@ pub(super) fn eigh(a: &[f64], n: usize, values: &mut Vec<f64>, vectors: &mut Vec
     let (mut diagonal, mut beside, turns) = tridiagonal(&mut a, n);
     let mut rows = basis(&a, &turns, n);
     diagonalize(&mut diagonal, &mut beside, &mut rows)?;
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| diagonal[i].total_cmp(&diagonal[j]));
+    let order = sorted_places(n, &|i, j| diagonal[i].total_cmp(&diagonal[j]));
     values.extend(order.iter().map(|&i| diagonal[i] * scale));
     vectors.extend((0..n * n).map(|i| rows[order[i % n]][i / n]));
     Some(())

@@ -4,6 +4,7 @@
 
 use super::qr::qr;
 use crate::cpu::simd::vectorized;
+use crate::order::sorted_places;
 
 /// Rounds over all pairs of columns until the iteration counts as stuck; it needs about ten.
 const ROUNDS: usize = 60;
@@ -46,8 +47,7 @@ fn of_tall(
         (0..n).map(|j| (0..n).map(|i| f64::from(u8::from(i == j))).collect()).collect();
     turn(&mut w, &mut v)?;
     let lengths: Vec<f64> = w.iter().map(|x| dots(x, x)[0].sqrt()).collect();
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| lengths[j].total_cmp(&lengths[i]));
+    let order = sorted_places(n, &|i, j| lengths[j].total_cmp(&lengths[i]));
     let left = order.iter().map(|&j| {
         // Of nothing any direction will do.
         (lengths[j] > NOTHING).then(|| {

@@ -6,9 +6,9 @@ use super::{for_each_unit, slice, with_number};
 use crate::array::Array;
 use crate::cpu::contiguous;
 use crate::cpu::gemm::Product;
-use crate::cpu::simd::vectorized;
+use crate::cpu::simd::vectorized_f32;
 use crate::cpu::threads::for_each_slice;
-use crate::cpu::with_dtype;
+use crate::cpu::with_carrier;
 use crate::dtype::Element;
 use crate::window::Window;
 use std::ops::Range;
@@ -108,7 +108,7 @@ pub(super) fn fill<T: Element>(
     out: &mut [T],
 ) {
     let stride = window.stride[2];
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             runs(
@@ -166,7 +166,7 @@ pub(super) fn add<T: Product>(
     image: &mut [T],
 ) {
     let stride = window.stride[2];
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             runs(
@@ -195,12 +195,12 @@ pub(super) fn add<T: Product>(
 /// The windows of `[N, C, ...]` as columns, `[N, C * kernel, windows]`.
 pub(crate) fn unfold(window: &Window, x: &Array) -> Array {
     let x = contiguous(x);
-    with_dtype!(x.dtype(), T => unfold_as::<T>(window, &x))
+    with_carrier!(x.dtype(), T => unfold_as::<T>(window, &x)).retype(x.dtype())
 }
 
 fn unfold_as<T: Element>(window: &Window, x: &Array) -> Array {
     let (batch, channels) = (x.shape()[0], x.shape()[1]);
-    let (data, plane) = (slice::<T>(x), window.input_len());
+    let (data, plane) = (x.dense::<T>(), window.input_len());
     let (kernel, count) = (window.kernel_len(), window.output_len());
     Array::build([batch, channels * kernel, count], |out: &mut [T]| {
         for_each_slice(out, kernel * count, 2, &|start, out| {

@@ -8,7 +8,7 @@ use crate::array::Array;
 use crate::cpu::contiguous;
 use crate::cpu::gemm::{Matrix, Product, multiply_into};
 use crate::cpu::memory::HostBuffer;
-use crate::cpu::simd::vectorized;
+use crate::cpu::simd::vectorized_f32;
 use crate::cpu::threads::for_each_pair;
 use crate::profile::{Work, kernel};
 use crate::window::{Conv, Spans};
@@ -217,7 +217,7 @@ impl<'a, T: Product> Forward<'a, T> {
 /// Changes each row of `count` elements by a function of its number in `bias`.
 #[inline(always)]
 fn rows_with<T: Product>(out: &mut [T], count: usize, bias: &[T], f: impl Fn(T, T) -> T) {
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             for (row, &bias) in out.chunks_exact_mut(count.max(1)).zip(bias) {

@@ -4,7 +4,7 @@
 use super::columns::{self, Segment, segments};
 use crate::cpu::gemm::Product;
 use crate::cpu::memory::HostBuffer;
-use crate::cpu::simd::vectorized;
+use crate::cpu::simd::vectorized_f32;
 use crate::window::Window;
 use std::ops::Range;
 
@@ -156,7 +156,7 @@ pub(super) fn fill<T: Product>(
         return columns::fill(window, image, channels, columns, out);
     }
     let pieces = Pieces::new(window, &columns);
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             let mut rows = out.chunks_exact_mut(columns.len());
@@ -198,7 +198,7 @@ pub(super) fn add<T: Product>(
         return columns::add(window, columns, channels, range, image);
     }
     let pieces = Pieces::new(window, &range);
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             let mut rows = columns.chunks_exact(range.len());
@@ -266,7 +266,7 @@ fn rows_by<T: Product, const K: usize>(
     let mut lines = Vec::with_capacity(channels * window.kernel[0] * window.kernel[1]);
     for_each_place(window, channels, 1, |place| lines.push(place));
     let segments = segments(window, &windows);
-    vectorized(
+    vectorized_f32::<T, _>(
         #[inline(always)]
         || {
             let mut rows = out.chunks_exact_mut(lines.len() * K);

@@ -4,8 +4,9 @@ use super::{slice, with_number};
 use crate::array::Array;
 use crate::cpu::contiguous;
 use crate::cpu::gemm::Product;
-use crate::cpu::simd::vectorized;
+use crate::cpu::simd::vectorized_f32;
 use crate::cpu::threads::{for_each_pair, for_each_slice, for_each_slices};
+use crate::dtype::DType;
 use crate::profile::{kernel, kernels};
 use crate::window::{Span, Spans};
 
@@ -158,21 +159,26 @@ impl<'a> Largest<'a> {
     pub(super) fn planes<T: Pooled>(&self, x: &[T], values: &mut [T], index: Option<&mut [i64]>) {
         match (index, self.pairs) {
             (Some(index), _) => self.find::<T, true>(x, values, index),
-            (None, Some(_)) => self.find::<T, false>(x, values, &mut []),
-            (None, None) => self.find::<T, true>(x, values, &mut vec![0; values.len()]),
+            (None, Some(_)) if const { matches!(T::DTYPE, DType::F32) } => {
+                self.find::<T, false>(x, values, &mut []);
+            }
+            (None, _) => self.find::<T, true>(x, values, &mut vec![0; values.len()]),
         }
     }
 
     /// The places are found if `PLACES`, else only windows side by side.
+    #[inline(never)]
     fn find<T: Pooled, const PLACES: bool>(&self, x: &[T], values: &mut [T], mut index: &mut [i64]) {
         let (len, size) = (self.spans.input_len(), self.spans.output_len());
-        vectorized(
+        // In f64 and i64, which networks seldom pool, the general way does: it gives the same.
+        let pairs = if const { matches!(T::DTYPE, DType::F32) } { self.pairs } else { None };
+        vectorized_f32::<T, _>(
             #[inline(always)]
             || {
                 for (x, values) in x.chunks_exact(len).zip(values.chunks_exact_mut(size)) {
                     let some;
                     (some, index) = std::mem::take(&mut index).split_at_mut(if PLACES { size } else { 0 });
-                    match self.pairs {
+                    match pairs {
                         Some(lines) => max_of_pairs::<T, PLACES>(lines, x, values, some),
                         None => max_plane(self.spans, &self.taps, x, values, some),
                     }

@@ -176,8 +176,9 @@ impl Op for Convolve {
 
 /// Checks that weight and bias go with the input.
 #[track_caller]
-fn check_operands<const N: usize>(
+fn check_operands(
     name: &str,
+    n: usize,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
@@ -185,23 +186,23 @@ fn check_operands<const N: usize>(
     transposed: bool,
 ) {
     let (shape, weights) = (x.shape(), weight.shape());
-    let form = ["L", "H, W", "D, H, W"][N - 1];
-    if shape.len() != N + 1 && shape.len() != N + 2 {
+    let form = ["L", "H, W", "D, H, W"][n - 1];
+    if shape.len() != n + 1 && shape.len() != n + 2 {
         fail!("{name}: the input has shape {shape:?}; it must be [N, C, {form}] or [C, {form}]");
     }
-    if spatial::<N>(&shape).contains(&0) {
+    if shape[shape.len() - n..].contains(&0) {
         fail!(
             "{name}: the input has shape {shape:?}; of its sizes only those of the batch and the channels may be 0"
         );
     }
-    if weights.len() != N + 2 {
+    if weights.len() != n + 2 {
         let channels = if transposed { "C, O / groups" } else { "O, C / groups" };
-        fail!("{name}: the weight has shape {weights:?}; it must be [{channels}] and {N} kernel sizes");
+        fail!("{name}: the weight has shape {weights:?}; it must be [{channels}] and {n} kernel sizes");
     }
     if groups == 0 {
         fail!("{name}: groups is 0; it must be at least 1");
     }
-    let channels = shape[shape.len() - N - 1];
+    let channels = shape[shape.len() - n - 1];
     let (wanted, outputs) = match transposed {
         false => (weights[1].checked_mul(groups), Some(weights[0])),
         true => (Some(weights[0]), weights[1].checked_mul(groups)),
@@ -260,7 +261,7 @@ pub(super) fn convolution<const N: usize>(
     bias: Option<&Tensor>,
     options: &ConvOptions<N>,
 ) -> Convolve {
-    check_operands::<N>(name, x, weight, bias, options.groups, false);
+    check_operands(name, N, x, weight, bias, options.groups, false);
     let (shape, weights) = (x.shape(), weight.shape());
     let kernel: [usize; N] = spatial(&weights);
     let padding = match options.padding {
@@ -309,7 +310,7 @@ fn transposed<const N: usize>(
     bias: Option<&Tensor>,
     options: &ConvTransposeOptions<N>,
 ) -> Tensor {
-    check_operands::<N>(name, x, weight, bias, options.groups, true);
+    check_operands(name, N, x, weight, bias, options.groups, true);
     let (shape, weights) = (x.shape(), weight.shape());
     let (small, kernel): ([usize; N], [usize; N]) = (spatial(&shape), spatial(&weights));
     let padding = options.padding.map(|size| [size; 2]);
