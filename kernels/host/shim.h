@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cmath>
+// With the functions of both floats in the global namespace, as CUDA has them.
+#include <math.h>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -190,6 +192,33 @@ inline float __fdiv_rn(float x, float y) { return x / y; }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }
 inline double __dadd_rn(double x, double y) { return x + y; }
 inline double __dmul_rn(double x, double y) { return x * y; }
+// By Halley's steps from Winitzki's guess, as on the CPU.
+inline double erfinv(double x) {
+    double a = std::fabs(x);
+    if (!(a < 1.0)) return a == 1.0 ? x * INFINITY : NAN;
+    double log = std::log1p(-a * a), half = 2.0 / (M_PI * 0.147) + 0.5 * log;
+    double y = std::sqrt(std::fmax(std::sqrt(half * half - log / 0.147) - half, 0.0));
+    for (int i = 0; i < 3; i++) {
+        double missing = a < 0.5 ? std::erf(y) - a : (1.0 - a) - std::erfc(y);
+        double step = missing / (M_2_SQRTPI * std::exp(-y * y));
+        y -= step / (1.0 + y * step);
+    }
+    return std::copysign(y, x);
+}
+inline float erfinv(float x) { return (float)erfinv((double)x); }
+namespace rl_host {
+// The library's function refuses numbers below 0, and does not know infinity.
+inline double bessel(double order, double x) {
+    double a = std::fabs(x);
+    if (a != a) return a;
+    double y = a > 714.0 ? (double)INFINITY : std::cyl_bessel_i(order, a);
+    return order == 1.0 ? std::copysign(y, x) : y;
+}
+}  // namespace rl_host
+inline double cyl_bessel_i0(double x) { return rl_host::bessel(0.0, x); }
+inline double cyl_bessel_i1(double x) { return rl_host::bessel(1.0, x); }
+inline float cyl_bessel_i0f(float x) { return (float)cyl_bessel_i0((double)x); }
+inline float cyl_bessel_i1f(float x) { return (float)cyl_bessel_i1((double)x); }
 template <class T>
 inline T __ldg(const T* place) { return *place; }
 #include <algorithm>

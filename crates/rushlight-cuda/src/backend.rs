@@ -2,7 +2,9 @@
 
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
-use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
+use rushlight_array::backend::{
+    ArgReduce, Binary, Compare, OptimizerStep, OutOfRange, PairLoss, Reduce, Scatter, Ternary, Unary,
+};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -90,29 +92,53 @@ impl Backend for Cuda {
     }
 
     fn cast(&self, x: &Array, dtype: DType) -> Array {
-        self.on_host([x], |[x]| Cpu.cast(x, dtype))
+        self.converted(x, dtype)
     }
 
     fn fill(&self, shape: &[usize], dtype: DType, value: Scalar) -> Array {
         self.filled(shape, dtype, value)
     }
 
-    // Elementwise: `elementwise.rs`.
+    // Elementwise: `elementwise.rs`, `cast.rs`, `loss.rs`.
 
     fn unary(&self, op: Unary, x: &Array) -> Array {
-        self.on_host([x], |[x]| Cpu.unary(op, x))
+        self.unary_function(op, x)
     }
 
     fn binary(&self, op: Binary, a: &Array, b: &Array) -> Array {
-        self.on_host([a, b], |[a, b]| Cpu.binary(op, a, b))
+        self.binary_function(op, a, b)
     }
 
     fn compare(&self, op: Compare, a: &Array, b: &Array) -> Array {
-        self.on_host([a, b], |[a, b]| Cpu.compare(op, a, b))
+        self.comparison(op, a, b)
     }
 
     fn select(&self, condition: &Array, a: &Array, b: &Array) -> Array {
-        self.on_host([condition, a, b], |[condition, a, b]| Cpu.select(condition, a, b))
+        self.selected(condition, a, b)
+    }
+
+    fn binary_assign(&self, op: Binary, a: &mut Array, b: &Array) {
+        self.assign(op, a, b);
+    }
+
+    fn ternary(&self, op: Ternary, a: &Array, b: &Array, c: &Array) -> Array {
+        self.ternary_function(op, [a, b, c])
+    }
+
+    fn frexp(&self, x: &Array) -> (Array, Array) {
+        self.split_floats(x)
+    }
+
+    fn pair_loss(&self, kind: PairLoss, x: &Array, y: &Array) -> Array {
+        self.pair_losses(kind, x, y)
+    }
+
+    fn pair_loss_grad(&self, kind: PairLoss, grad: &Array, x: &Array, y: &Array) -> Array {
+        self.pair_slopes(kind, grad, x, y)
+    }
+
+    fn within(&self, x: &Array, low: f64, high: f64) -> bool {
+        self.lies_within(x, low, high)
     }
 
     // Reductions, softmax, norms, scans: `reduce.rs`, `softmax.rs`, `norm.rs`, `scan.rs`.
@@ -163,6 +189,10 @@ impl Backend for Cuda {
     }
 
     // Steps of optimisers: `optimize.rs`.
+
+    fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
+        self.step(step, w, g, state);
+    }
 }
 
 /// The array in the host's memory.

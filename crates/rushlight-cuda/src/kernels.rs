@@ -21,7 +21,12 @@ macro_rules! files {
 }
 
 const FILES: &[Ptx] = files! {
+    "activation" "activation" 75,
+    "cast" "cast" 75,
     "elementwise" "elementwise" 75,
+    "loss" "loss" 75,
+    "optimize" "optimize" 75,
+    "special" "special" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

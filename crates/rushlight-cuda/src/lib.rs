@@ -12,9 +12,11 @@
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
 
 mod backend;
+mod cast;
 #[allow(unsafe_code, reason = "the driver's functions")]
 mod driver;
 mod elementwise;
+mod functions;
 #[allow(unsafe_code, reason = "contexts, streams and modules of the driver")]
 mod gpu;
 #[allow(unsafe_code, reason = "graphs of the driver")]
@@ -22,10 +24,12 @@ mod graph;
 mod kernels;
 #[allow(unsafe_code, reason = "arguments of kernels are untyped")]
 mod launch;
+mod loss;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
 #[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
 mod staging;
+mod optimize;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
