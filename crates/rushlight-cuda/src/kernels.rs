@@ -21,7 +21,10 @@ macro_rules! files {
 }
 
 const FILES: &[Ptx] = files! {
+    "columns" "columns" 75,
+    "conv" "conv" 75,
     "elementwise" "elementwise" 75,
+    "pool" "pool" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

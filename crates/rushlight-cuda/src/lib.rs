@@ -12,6 +12,8 @@
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
 
 mod backend;
+mod columns;
+mod conv;
 #[allow(unsafe_code, reason = "the driver's functions")]
 mod driver;
 mod elementwise;
@@ -22,6 +24,7 @@ mod kernels;
 mod launch;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod pool;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
