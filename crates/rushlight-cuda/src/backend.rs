@@ -5,6 +5,8 @@ use crate::memory::{Address, Block};
 use rushlight_array::backend::{
     ArgReduce, Binary, Compare, OptimizerStep, OutOfRange, PairLoss, Reduce, Scatter, Ternary, Unary,
 };
+use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
+use rushlight_array::window::{Conv, Spans, Window};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -157,7 +159,55 @@ impl Backend for Cuda {
         self.on_host([a, b], |[a, b]| Cpu.matmul(a, b))
     }
 
-    // Windows and channels: `conv.rs`, `pool.rs`, `channels.rs`.
+    // Windows and channels: `conv.rs`, `pool.rs`, `columns.rs`, `channels.rs`.
+
+    fn conv(&self, conv: &Conv, x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
+        self.convolved(conv, x, weight, bias)
+    }
+
+    fn conv_relu(
+        &self,
+        conv: &Conv,
+        x: &Array,
+        weight: &Array,
+        bias: Option<&Array>,
+        pool: Option<&Spans>,
+        places: bool,
+    ) -> (Array, Option<Array>) {
+        self.convolved_relu(conv, x, weight, bias, pool, places)
+    }
+
+    fn conv_grad_input(&self, conv: &Conv, grad: &Array, weight: &Array) -> Array {
+        self.convolved_grad_input(conv, grad, weight)
+    }
+
+    fn conv_grad_weight(&self, conv: &Conv, grad: &Array, x: &Array) -> Array {
+        self.convolved_grad_weight(conv, grad, x)
+    }
+
+    fn unfold_windows(&self, window: &Window, x: &Array) -> Array {
+        self.unfolded(window, x)
+    }
+
+    fn fold_windows(&self, window: &Window, columns: &Array) -> Array {
+        self.folded(window, columns)
+    }
+
+    fn max_pool(&self, spans: &Spans, x: &Array) -> (Array, Array) {
+        self.max_pooled(spans, x)
+    }
+
+    fn max_pool_grad(&self, spans: &Spans, grad: &Array, index: &Array) -> Array {
+        self.max_pooled_grad(spans, grad, index)
+    }
+
+    fn avg_pool(&self, spans: &Spans, x: &Array) -> Array {
+        self.avg_pooled(spans, x)
+    }
+
+    fn avg_pool_grad(&self, spans: &Spans, grad: &Array) -> Array {
+        self.avg_pooled_grad(spans, grad)
+    }
 
     // Index, scatter, sort: `index.rs`, `scatter.rs`, `sort.rs`.
 

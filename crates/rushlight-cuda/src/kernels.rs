@@ -27,6 +27,10 @@ const FILES: &[Ptx] = files! {
     "loss" "loss" 75,
     "optimize" "optimize" 75,
     "special" "special" 75,
+    "columns" "columns" 75,
+    "conv" "conv" 75,
+    "elementwise" "elementwise" 75,
+    "pool" "pool" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

@@ -28,6 +28,8 @@ unsafe impl Plain for i32 {}
 unsafe impl Plain for f32 {}
 // SAFETY: as above.
 unsafe impl Plain for f64 {}
+// SAFETY: a struct there that has as many members of this type and no others.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
 
 /// `Numbers` of the kernels.
 #[derive(Clone, Copy, Default)]

@@ -13,6 +13,8 @@
 
 mod backend;
 mod cast;
+mod columns;
+mod conv;
 #[allow(unsafe_code, reason = "the driver's functions")]
 mod driver;
 mod elementwise;
@@ -30,6 +32,7 @@ mod memory;
 #[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
 mod staging;
 mod optimize;
+mod pool;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
