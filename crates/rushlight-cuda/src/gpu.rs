@@ -5,7 +5,7 @@ use crate::kernels::{self, Ptx};
 use crate::memory::Memory;
 use cust::context::Context;
 use cust::device::{Device as Card, DeviceAttribute};
-use cust::sys::{CUfunction, CUmodule, CUstream};
+use cust::sys::{CUfunction, CUmodule, CUstream, CUstreamCaptureStatus_enum as CUstreamCaptureStatus};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_void};
@@ -161,6 +161,15 @@ impl Gpu {
         // SAFETY: the stream is this GPU's own.
         let answer = check(unsafe { driver::cuStreamSynchronize(self.stream.0) });
         self.expect("work that was asked for earlier failed", answer);
+    }
+
+    /// Whether what is asked for is recorded for a graph, so that there is nothing to wait for.
+    pub(crate) fn is_capturing(&self) -> bool {
+        let mut status = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+        self.enter();
+        // SAFETY: the stream is this GPU's own, and the driver writes one of three numbers.
+        let answer = check(unsafe { driver::cuStreamIsCapturing(self.stream.0, &raw mut status) });
+        answer.is_ok() && status != CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE
     }
 
     /// The kernel of this name, loaded when it is first asked for.

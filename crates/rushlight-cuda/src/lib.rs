@@ -17,11 +17,17 @@ mod driver;
 mod elementwise;
 #[allow(unsafe_code, reason = "contexts, streams and modules of the driver")]
 mod gpu;
+mod histogram;
+mod index;
 mod kernels;
 #[allow(unsafe_code, reason = "arguments of kernels are untyped")]
 mod launch;
+mod mask;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod random;
+mod scatter;
+mod sort;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
