@@ -130,12 +130,25 @@ inline T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
     return rl_host::exchange(mask, value, inside ? lane - by : lane);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
+    predicate = predicate != 0;
+    std::memcpy(rl_host::slot(rl_host::lane()), &predicate, sizeof(int));
+    rl_host::warp_barrier(mask);
     unsigned bits = 0;
-    for (int from = 0; from < 32; from++) {
-        // Lanes outside of the mask bring nothing.
-        int theirs = rl_host::exchange(mask, predicate, from);
-        if ((mask >> from & 1) && theirs) bits |= 1u << from;
-    }
+    // Lanes outside of the mask bring nothing.
+    for (unsigned from = 0; from < 32; from++)
+        if ((mask >> from & 1) && *static_cast<int*>(rl_host::slot(from)) == 1) bits |= 1u << from;
+    rl_host::warp_barrier(mask);
+    return bits;
+}
+// The lanes of the mask that brought the same value.
+template <class T>
+inline unsigned __match_any_sync(unsigned mask, T value) {
+    std::memcpy(rl_host::slot(rl_host::lane()), &value, sizeof(T));
+    rl_host::warp_barrier(mask);
+    unsigned bits = 0;
+    for (unsigned from = 0; from < 32; from++)
+        if ((mask >> from & 1) && std::memcmp(rl_host::slot(from), &value, sizeof(T)) == 0) bits |= 1u << from;
+    rl_host::warp_barrier(mask);
     return bits;
 }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
@@ -190,6 +203,9 @@ inline float __fadd_rn(float x, float y) { return x + y; }
 inline float __fmul_rn(float x, float y) { return x * y; }
 inline float __fdiv_rn(float x, float y) { return x / y; }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }
+inline unsigned long long __umul64hi(unsigned long long x, unsigned long long y) {
+    return (unsigned long long)((unsigned __int128)x * y >> 64);
+}
 inline double __dadd_rn(double x, double y) { return x + y; }
 inline double __dmul_rn(double x, double y) { return x * y; }
 // By Halley's steps from Winitzki's guess, as on the CPU.

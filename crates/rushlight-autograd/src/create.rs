@@ -465,7 +465,7 @@ impl Tensor {
     #[track_caller]
     pub fn rand_like_with(&self, options: impl Into<TensorOptions>) -> Tensor {
         let (dtype, device) = options.into().like(self);
-        Array::uniform(self.shape(), 0.0, 1.0, dtype, &default_generator()).to_device(&device).into()
+        Array::uniform_on(self.shape(), 0.0, 1.0, dtype, &default_generator(), &device).into()
     }
 
     /// Standard normal values in this tensor's shape, dtype and device, drawn by the default generator.
@@ -484,7 +484,7 @@ impl Tensor {
     #[track_caller]
     pub fn randn_like_with(&self, options: impl Into<TensorOptions>) -> Tensor {
         let (dtype, device) = options.into().like(self);
-        Array::normal(self.shape(), 0.0, 1.0, dtype, &default_generator()).to_device(&device).into()
+        Array::normal_on(self.shape(), 0.0, 1.0, dtype, &default_generator(), &device).into()
     }
 
     /// Integers from `low..high` in this tensor's shape, dtype and device, drawn by the default generator.
@@ -494,8 +494,8 @@ impl Tensor {
     #[track_caller]
     pub fn randint_like(&self, low: i64, high: i64) -> Tensor {
         check_draws("randint_like", low, high, self.dtype());
-        let drawn = Array::randint(low, high, self.shape(), &default_generator());
-        drawn.cast(self.dtype()).to_device(&self.device()).into()
+        let drawn = Array::randint_on(low, high, self.shape(), &default_generator(), &self.device());
+        drawn.cast(self.dtype()).into()
     }
 }
 

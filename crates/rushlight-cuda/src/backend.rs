@@ -7,6 +7,8 @@ use rushlight_array::backend::{
 };
 use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
 use rushlight_array::window::{Conv, Spans, Window};
+use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Rank, Reduce, Scatter, Unary};
+use rushlight_array::random::{Draws, Stretch};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -209,16 +211,14 @@ impl Backend for Cuda {
         self.avg_pooled_grad(spans, grad)
     }
 
-    // Index, scatter, sort: `index.rs`, `scatter.rs`, `sort.rs`.
+    // Index, scatter, sort: `index.rs`, `scatter.rs`, `mask.rs`, `sort.rs`, `histogram.rs`.
 
     fn index_select(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-        let [x, index] = [x, index].map(host);
-        Ok(Cpu.index_select(&x, axis, &index)?.to_device(&self.device()))
+        self.selected(x, axis, index)
     }
 
     fn gather(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-        let [x, index] = [x, index].map(host);
-        Ok(Cpu.gather(&x, axis, &index)?.to_device(&self.device()))
+        self.gathered(x, axis, index)
     }
 
     fn scatter(
@@ -229,13 +229,74 @@ impl Backend for Cuda {
         index: &Array,
         source: &Array,
     ) -> Result<Array, OutOfRange> {
-        let [x, index, source] = [x, index, source].map(host);
-        Ok(Cpu.scatter(op, &x, axis, &index, &source)?.to_device(&self.device()))
+        self.scattered(op, x, axis, index, source)
+    }
+
+    fn index_scatter(
+        &self,
+        op: Scatter,
+        x: Array,
+        axis: usize,
+        index: &Array,
+        source: &Array,
+    ) -> Result<Array, OutOfRange> {
+        self.index_scattered(op, x, axis, index, source)
     }
 
     fn cat(&self, parts: &[&Array], axis: usize) -> Array {
-        let parts: Vec<Array> = parts.iter().map(|part| host(part)).collect();
-        Cpu.cat(&parts.iter().collect::<Vec<_>>(), axis).to_device(&self.device())
+        self.joined(parts, axis)
+    }
+
+    fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
+        self.placed(x, region, source)
+    }
+
+    fn ravel_index(&self, indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
+        self.ravelled(indices, sizes)
+    }
+
+    fn nonzero(&self, mask: &Array) -> Array {
+        self.true_places(mask)
+    }
+
+    fn masked_select(&self, x: &Array, mask: &Array) -> Array {
+        self.where_true(x, mask)
+    }
+
+    fn masked_scatter(&self, x: &Array, mask: &Array, source: &Array) -> Result<Array, usize> {
+        self.replaced(x, mask, source)
+    }
+
+    fn sort(&self, x: &Array, axis: usize, descending: bool) -> (Array, Array) {
+        self.sorted(x, axis, x.shape()[axis], descending)
+    }
+
+    fn topk(&self, x: &Array, axis: usize, k: usize, largest: bool) -> (Array, Array) {
+        self.sorted(x, axis, k, largest)
+    }
+
+    fn kth(&self, rank: Rank, x: &Array, axis: usize) -> (Array, Array) {
+        self.ranked(rank, x, axis)
+    }
+
+    fn search_sorted(&self, sorted: &Array, values: &Array, right: bool) -> Array {
+        self.searched(sorted, values, right)
+    }
+
+    fn bincount(&self, index: &Array, weights: Option<&Array>, size: usize) -> Array {
+        self.counted_by(index, weights, size)
+    }
+
+    fn histc(&self, x: &Array, bins: usize, low: f64, high: f64) -> Array {
+        self.parts_counted(x, bins, low, high)
+    }
+
+    // Random draws: `random.rs`.
+
+    fn random(&self, draws: Draws, from: Stretch, dtype: DType, count: usize) -> Buffer {
+        let block = self.gpu.block(count * dtype.size());
+        self.draw(draws, from, dtype, count, block.address);
+        Buffer::Device(Box::new(Elements(block)))
     }
 
     // Steps of optimisers: `optimize.rs`.

@@ -31,6 +31,12 @@ const FILES: &[Ptx] = files! {
     "conv" "conv" 75,
     "elementwise" "elementwise" 75,
     "pool" "pool" 75,
+    "histogram" "histogram" 75,
+    "index" "index" 75,
+    "mask" "mask" 75,
+    "random" "random" 75,
+    "scatter" "scatter" 75,
+    "sort" "sort" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

@@ -33,6 +33,17 @@ mod memory;
 mod staging;
 mod optimize;
 mod pool;
+mod histogram;
+mod index;
+mod kernels;
+#[allow(unsafe_code, reason = "arguments of kernels are untyped")]
+mod launch;
+mod mask;
+#[allow(unsafe_code, reason = "blocks of the driver")]
+mod memory;
+mod random;
+mod scatter;
+mod sort;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 

@@ -60,7 +60,8 @@ fn set(tensor: &Tensor, value: &Array) {
 /// If the tensor is not a float leaf.
 #[track_caller]
 pub fn uniform_(tensor: &Tensor, low: f64, high: f64) {
-    set(tensor, &Array::uniform(tensor.shape(), low, high, tensor.dtype(), &default_generator()));
+    let (generator, device) = (default_generator(), tensor.device());
+    set(tensor, &Array::uniform_on(tensor.shape(), low, high, tensor.dtype(), &generator, &device));
 }
 
 /// Normal values.
@@ -69,7 +70,8 @@ pub fn uniform_(tensor: &Tensor, low: f64, high: f64) {
 /// If the tensor is not a float leaf.
 #[track_caller]
 pub fn normal_(tensor: &Tensor, mean: f64, std: f64) {
-    set(tensor, &Array::normal(tensor.shape(), mean, std, tensor.dtype(), &default_generator()));
+    let (generator, device) = (default_generator(), tensor.device());
+    set(tensor, &Array::normal_on(tensor.shape(), mean, std, tensor.dtype(), &generator, &device));
 }
 
 /// One value everywhere.

@@ -1,19 +1,21 @@
 use super::Array;
+use crate::backend::Kernels;
 use crate::cpu::memory::HostBuffer;
 use crate::device::Device;
 use crate::dtype::{DType, Element};
 use crate::fail;
-use crate::random::Generator;
+use crate::layout::Layout;
+use crate::random::{Draws, Generator};
 use crate::scalar::Scalar;
 use crate::shape::Shape;
+use crate::storage::Storage;
+use std::sync::Arc;
 
 /// Draws floats of a dtype. A macro, because a panic inside a closure would not name the caller's line.
 macro_rules! random_float {
     ($op:literal, $shape:expr, $dtype:expr, |$out:ident| $f32:expr, $f64:expr) => {{
         let (shape, dtype): (Shape, DType) = ($shape.into(), $dtype);
-        if !dtype.is_float() {
-            fail!("{}: values of {} cannot be drawn; use a float dtype, or randint", $op, dtype.name());
-        }
+        check_float($op, dtype);
         shape.check_bytes($op, dtype.compute());
         let mut buffer = HostBuffer::scratch(dtype.compute(), shape.numel());
         if dtype == DType::F64 {
@@ -239,6 +241,111 @@ impl Array {
         generator.bernoulli(out.as_mut_slice(), p);
         Array::from_host(out, shape)
     }
+}
+
+/// The same on a device. A [`ChaCha`](crate::random::ChaCha) generator leaves the drawing to it, for the same numbers; what
+/// a [`TorchCompat`](crate::random::TorchCompat) generator draws on the CPU is moved there.
+impl Array {
+    /// [`Array::uniform`] on a device.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn uniform_on(
+        shape: impl Into<Shape>,
+        low: f64,
+        high: f64,
+        dtype: DType,
+        generator: &Generator,
+        device: &Device,
+    ) -> Array {
+        let shape = shape.into();
+        check_float("uniform", dtype);
+        shape.check_bytes("uniform", dtype.compute());
+        match drawn_there(Draws::Uniform { low, high }, &shape, dtype.compute(), generator, device) {
+            Some(drawn) => drawn.cast(dtype),
+            None => Array::uniform(shape, low, high, dtype, generator).to_device(device),
+        }
+    }
+
+    /// [`Array::normal`] on a device.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn normal_on(
+        shape: impl Into<Shape>,
+        mean: f64,
+        std: f64,
+        dtype: DType,
+        generator: &Generator,
+        device: &Device,
+    ) -> Array {
+        let shape = shape.into();
+        check_float("normal", dtype);
+        shape.check_bytes("normal", dtype.compute());
+        match drawn_there(Draws::Normal { mean, std }, &shape, dtype.compute(), generator, device) {
+            Some(drawn) => drawn.cast(dtype),
+            None => Array::normal(shape, mean, std, dtype, generator).to_device(device),
+        }
+    }
+
+    /// [`Array::randint`] on a device.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn randint_on(
+        low: i64,
+        high: i64,
+        shape: impl Into<Shape>,
+        generator: &Generator,
+        device: &Device,
+    ) -> Array {
+        let shape = shape.into();
+        shape.check_bytes("randint", DType::I64);
+        match drawn_there(Draws::Integers { low, high }, &shape, DType::I64, generator, device) {
+            Some(drawn) => drawn,
+            None => Array::randint(low, high, shape, generator).to_device(device),
+        }
+    }
+
+    /// [`Array::bernoulli`] on a device.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn bernoulli_on(shape: impl Into<Shape>, p: f64, generator: &Generator, device: &Device) -> Array {
+        let shape = shape.into();
+        shape.check_bytes("bernoulli", DType::Bool);
+        match drawn_there(Draws::Bernoulli { p }, &shape, DType::Bool, generator, device) {
+            Some(drawn) => drawn,
+            None => Array::bernoulli(shape, p, generator).to_device(device),
+        }
+    }
+}
+
+#[track_caller]
+fn check_float(op: &str, dtype: DType) {
+    if !dtype.is_float() {
+        fail!("{op}: values of {} cannot be drawn; use a float dtype, or randint", dtype.name());
+    }
+}
+
+/// What a device draws by itself; `None` if the CPU is to draw.
+#[track_caller]
+fn drawn_there(
+    draws: Draws,
+    shape: &Shape,
+    dtype: DType,
+    generator: &Generator,
+    device: &Device,
+) -> Option<Array> {
+    let Kernels::Other(backend) = device.kernels() else { return None };
+    let count = shape.numel();
+    let from = generator.claim(draws, dtype, count)?;
+    let storage = Storage::new(backend.random(draws, from, dtype, count), dtype, count, device.clone());
+    Some(Array::from_parts(Arc::new(storage), Layout::contiguous(shape)))
 }
 
 impl<T: Element> FromIterator<T> for Array {

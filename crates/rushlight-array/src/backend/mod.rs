@@ -24,6 +24,7 @@ use crate::cpu::{channels, window};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::layout::Layout;
+use crate::random::{Draws, Stretch};
 use crate::scalar::Scalar;
 use crate::storage::Buffer;
 use crate::window::{Conv, Spans, Window};
@@ -142,6 +143,14 @@ pub trait Backend: Send + Sync + Debug {
     fn place(&self, x: Array, region: &Layout, source: &Array) -> Array {
         let (here, host) = (x.device().clone(), Device::cpu());
         Cpu.place(x.to_device(&host), region, &source.to_device(&host)).to_device(&here)
+    }
+
+    // Provided: random draws, by the host if the device has no kernel.
+
+    /// So many drawn values: floats as F32 or F64, truth values as bool, integers as I64. They are those that the
+    /// [`ChaCha`](crate::random::ChaCha) generator of the CPU draws from this place of its stream on.
+    fn random(&self, draws: Draws, from: Stretch, dtype: DType, count: usize) -> Buffer {
+        self.upload(draws.on_host(from, dtype, count))
     }
 
     // Provided: what rare functions need.

@@ -76,6 +76,11 @@ impl ChaCha {
         self.words.get_word_pos() as u64
     }
 
+    /// Leaves out so many words.
+    pub(super) fn skip(&mut self, words: u64) {
+        self.words.set_word_pos(self.words.get_word_pos().wrapping_add(u128::from(words)));
+    }
+
     /// The next standard normals: the first and the second ones of `pairs` pairs, at most half a [`BLOCK`].
     fn normal_pairs_f32(&mut self, pairs: usize) -> ([f32; BLOCK / 2], [f32; BLOCK / 2]) {
         let words = self.block(2 * pairs);

@@ -1,4 +1,5 @@
-use super::{ChaCha, Purpose, RandomSource, Seed, TorchCompat, check};
+use super::{ChaCha, Draws, Purpose, RandomSource, Seed, Stretch, TorchCompat, check};
+use crate::dtype::DType;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -195,6 +196,37 @@ impl Generator {
 
 /// The draws. An empty slice uses up nothing.
 impl Generator {
+    /// Where in its stream a [`ChaCha`] generator would draw these; it goes on behind them, as if it had. `None` for a
+    /// [`TorchCompat`] generator, which stays where it is: its draws depend on all before them.
+    ///
+    /// ```
+    /// use rushlight_array::DType;
+    /// use rushlight_array::random::{Draws, Generator};
+    /// let (drawn, claimed) = (Generator::new(1), Generator::new(1));
+    /// let mut x = [0.0; 5];
+    /// drawn.normal_f32(&mut x, 0.0, 1.0);
+    /// let draws = Draws::Normal { mean: 0.0, std: 1.0 };
+    /// let from = claimed.claim(draws, DType::F32, 5).unwrap();
+    /// assert_eq!(draws.on_host(from, DType::F32, 5).as_slice::<f32>(), x);
+    /// assert_eq!(claimed.state(), drawn.state());
+    /// ```
+    ///
+    /// # Panics
+    /// As the draws of the generator.
+    #[track_caller]
+    pub fn claim(&self, draws: Draws, dtype: DType, count: usize) -> Option<Stretch> {
+        draws.check(dtype);
+        match &mut self.lock().source {
+            Source::ChaCha(source) => {
+                let from =
+                    Stretch { seed: source.seed(), stream: source.stream(), position: source.position() };
+                source.skip(draws.words(dtype, count));
+                Some(from)
+            }
+            Source::Torch(_) => None,
+        }
+    }
+
     /// Fills `out` with uniform draws from \[`low`, `high`), as `uniform_`; all `low` where the two are equal.
     ///
     /// # Panics

@@ -15,12 +15,14 @@
 
 mod chacha;
 mod check;
+mod draws;
 mod generator;
 mod polynomial;
 mod source;
 mod torch;
 
 pub use chacha::ChaCha;
+pub use draws::{Draws, Stretch};
 pub use generator::{Generator, GeneratorState};
 pub use source::RandomSource;
 pub use torch::TorchCompat;

@@ -230,9 +230,8 @@ pub(super) fn dropped(x: &Tensor, p: f64, name: &str) -> Tensor {
     if p == 1.0 {
         return x * 0.0;
     }
-    let mask = Array::bernoulli(x.shape(), 1.0 - p, &default_generator()).cast(x.dtype());
-    let mask = mask.div(&mask.scalar_operand(1.0 - p)).to_device(&x.device());
-    x * Tensor::constant(mask)
+    let mask = Array::bernoulli_on(x.shape(), 1.0 - p, &default_generator(), &x.device()).cast(x.dtype());
+    x * Tensor::constant(mask.div(&mask.scalar_operand(1.0 - p)))
 }
 
 pub(crate) const TABLE: &[OpInfo] = &[OpInfo::op(

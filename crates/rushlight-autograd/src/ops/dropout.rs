@@ -121,8 +121,7 @@ fn drop_out(name: &str, x: &Tensor, p: f64, training: bool, mask_shape: fn(&Shap
         Ok(kept) => kept,
         Err(decided) => return decided,
     };
-    let mask = kept.div(&kept.scalar_operand(1.0 - p)).to_device(&x.device());
-    x * Tensor::constant(mask)
+    x * Tensor::constant(kept.div(&kept.scalar_operand(1.0 - p)))
 }
 
 #[track_caller]
@@ -130,7 +129,7 @@ fn alpha_drop_out(name: &str, x: &Tensor, p: f64, training: bool, mask_shape: fn
     // selu's limit is minus its scale times its alpha.
     const ALPHA: f64 = 1.758_099_340_847_376_6;
     let kept = match kept(name, x, p, training, mask_shape) {
-        Ok(kept) => Tensor::constant(kept.to_device(&x.device())),
+        Ok(kept) => Tensor::constant(kept),
         Err(decided) => return decided,
     };
     let scale = 1.0 / ((ALPHA * ALPHA * p + 1.0) * (1.0 - p)).sqrt();
@@ -161,7 +160,8 @@ fn kept(
     if !x.dtype().is_float() {
         fail!("{name}: the dtype is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());
     }
-    Ok(Array::bernoulli(mask_shape(&x.shape()), 1.0 - p, &default_generator()).cast(x.dtype()))
+    let shape = mask_shape(&x.shape());
+    Ok(Array::bernoulli_on(shape, 1.0 - p, &default_generator(), &x.device()).cast(x.dtype()))
 }
 
 /// A sample of some dims, whose mask is the same in each call.

@@ -66,7 +66,7 @@ impl Tensor {
     #[track_caller]
     pub fn bernoulli_(&mut self, p: f64) -> &mut Tensor {
         self.check_replaceable("bernoulli_");
-        self.drawn("bernoulli_", &Array::bernoulli(self.shape(), p, &default_generator()))
+        self.drawn("bernoulli_", &Array::bernoulli_on(self.shape(), p, &default_generator(), &self.device()))
     }
 
     /// Fills this tensor with exponentially distributed numbers of the rate `lambd`, whose mean is `1 / lambd`; see
@@ -108,7 +108,7 @@ impl Tensor {
             DType::BF16 => 1 << 8,
             dtype => dtype.int_range().map_or(0, |(_, most)| most),
         };
-        self.drawn("random_", &Array::randint(0, most + 1, self.shape(), &generator))
+        self.drawn("random_", &Array::randint_on(0, most + 1, self.shape(), &generator, &self.device()))
     }
 
     /// Fills this tensor with integers from `low..high`; see [`Tensor::add_`].
@@ -120,7 +120,7 @@ impl Tensor {
     pub fn random_with_(&mut self, low: i64, high: i64) -> &mut Tensor {
         self.check_replaceable("random_");
         check_draws("random_", low, high, self.dtype());
-        self.drawn("random_", &Array::randint(low, high, self.shape(), &default_generator()))
+        self.drawn("random_", &Array::randint_on(low, high, self.shape(), &default_generator(), &self.device()))
     }
 
     /// Puts drawn values in the place of this tensor's, in its dtype and on its device.
