@@ -21,7 +21,10 @@ macro_rules! files {
 }
 
 const FILES: &[Ptx] = files! {
+    "attention" "attention" 75,
     "elementwise" "elementwise" 75,
+    "gemm_80" "gemm_80" 80,
+    "matmul" "matmul" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

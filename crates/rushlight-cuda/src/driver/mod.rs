@@ -13,7 +13,7 @@ pub(crate) use table::*;
 use libloading::Library;
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// `CUDA_ERROR_NO_DEVICE`: what every function answers where there is no driver.
 pub(crate) const NO_DEVICE: c_int = 100;
@@ -36,6 +36,8 @@ fn library() -> Result<&'static Library, &'static str> {
     found.as_ref().map_err(String::as_str)
 }
 
+static REPLACED: AtomicBool = AtomicBool::new(false);
+
 fn open(path: OsString) -> Result<Library, libloading::Error> {
     // SAFETY: the driver's library, or the one that the user names in its place, is made to be loaded by any program.
     unsafe { Library::new(path) }
@@ -43,7 +45,15 @@ fn open(path: OsString) -> Result<Library, libloading::Error> {
 
 /// Takes another library for the driver, before the first use of any device. Whether it could.
 pub(crate) fn use_library(path: OsString) -> bool {
-    LIBRARY.set(open(path).map_err(|error| format!("the driver could not be loaded: {error}"))).is_ok()
+    let taken =
+        LIBRARY.set(open(path).map_err(|error| format!("the driver could not be loaded: {error}"))).is_ok();
+    REPLACED.fetch_or(taken, Ordering::Relaxed);
+    taken
+}
+
+/// Whether another library than the system's driver is used.
+pub(crate) fn is_replaced() -> bool {
+    REPLACED.load(Ordering::Relaxed) || std::env::var_os(PATH).is_some()
 }
 
 /// Why there is no driver, if there is none.
