@@ -9,6 +9,7 @@ use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, S
 use rushlight_array::window::{Conv, Spans, Window};
 use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Rank, Reduce, Scatter, Unary};
 use rushlight_array::random::{Draws, Stretch};
+use rushlight_array::backend::{ArgReduce, Attention, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -158,7 +159,33 @@ impl Backend for Cuda {
     // Products, attention: `matmul.rs`, `attention.rs`.
 
     fn matmul(&self, a: &Array, b: &Array) -> Array {
-        self.on_host([a, b], |[a, b]| Cpu.matmul(a, b))
+        self.products(a, b)
+    }
+
+    fn linear(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+        self.linear_layer(x, weight, bias, relu)
+    }
+
+    fn matmul_narrow(&self, a: &Array, b: &Array) -> Array {
+        self.narrow_products(a, b)
+    }
+
+    fn linear_narrow(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+        self.narrow_linear_layer(x, weight, bias, relu)
+    }
+
+    fn attention(&self, what: &Attention, operands: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
+        self.attend(what, operands, keep)
+    }
+
+    fn attention_grad(
+        &self,
+        what: &Attention,
+        grad: &Array,
+        operands: [&Array; 3],
+        weights: &Array,
+    ) -> [Array; 3] {
+        self.attend_grad(what, grad, operands, weights)
     }
 
     // Windows and channels: `conv.rs`, `pool.rs`, `columns.rs`, `channels.rs`.

@@ -37,6 +37,10 @@ const FILES: &[Ptx] = files! {
     "random" "random" 75,
     "scatter" "scatter" 75,
     "sort" "sort" 75,
+    "attention" "attention" 75,
+    "elementwise" "elementwise" 75,
+    "gemm_80" "gemm_80" 80,
+    "matmul" "matmul" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

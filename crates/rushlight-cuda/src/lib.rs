@@ -9,8 +9,10 @@
 //! first called. So no toolkit is needed to build, and [`device`] says why there is no GPU where there is none.
 //!
 //! The environment variable `RUSHLIGHT_LIBCUDA` names another library than the system's `libcuda.so.1`.
+//! `RUSHLIGHT_CUBLAS_PATH` names a cuBLAS, and `RUSHLIGHT_CUBLAS=0` does without one; see [`cublas()`].
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
 
+mod attention;
 mod backend;
 mod cast;
 mod columns;
@@ -19,6 +21,12 @@ mod conv;
 mod driver;
 mod elementwise;
 mod functions;
+#[allow(unsafe_code, reason = "functions of cuBLAS")]
+mod cublas;
+#[allow(unsafe_code, reason = "the driver's functions")]
+mod driver;
+mod elementwise;
+mod gemm;
 #[allow(unsafe_code, reason = "contexts, streams and modules of the driver")]
 mod gpu;
 #[allow(unsafe_code, reason = "graphs of the driver")]
@@ -27,6 +35,7 @@ mod kernels;
 #[allow(unsafe_code, reason = "arguments of kernels are untyped")]
 mod launch;
 mod loss;
+mod matmul;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
 #[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
@@ -52,6 +61,7 @@ use rushlight_array::{Device, Error, Result};
 use std::path::PathBuf;
 
 pub use graph::{GraphStats, GraphStep, graph_step};
+pub use gemm::{Precision, float32_matmul_precision, set_float32_matmul_precision};
 pub use memory::MemoryStats;
 
 /// Whether there is a GPU that can be used: PyTorch's `torch.cuda.is_available()`.
@@ -149,4 +159,19 @@ pub fn synchronize(ordinal: usize) -> Result<()> {
 /// it could: not after anything here was used.
 pub fn use_driver(path: impl Into<PathBuf>) -> bool {
     driver::use_library(path.into().into_os_string())
+}
+
+/// The cuBLAS that computes large products, with its version: `/usr/local/cuda/lib64/libcublas.so.12 (version 120103)`.
+/// `None` if there is none, or no GPU: then the kernels of this crate compute all products.
+///
+/// It is looked for once: the library that `RUSHLIGHT_CUBLAS_PATH` names, or else those of the system, of
+/// `/usr/local/cuda/lib64` and of Python's `nvidia` packages. `RUSHLIGHT_CUBLAS=0` turns it off.
+pub fn cublas() -> Option<String> {
+    cublas::description(gpu::gpu(0).ok()?)
+}
+
+/// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does, for programs that bring an emulated one. Whether it could:
+/// not after the first large product.
+pub fn use_cublas(path: impl Into<PathBuf>) -> bool {
+    cublas::use_library(path.into().into_os_string())
 }

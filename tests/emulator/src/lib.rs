@@ -9,6 +9,7 @@
 #![allow(non_snake_case, reason = "the driver's own names")]
 #![allow(unsafe_code, clippy::missing_safety_doc, missing_docs, reason = "an interface of C")]
 
+mod cublas;
 mod graph;
 mod memory;
 mod module;

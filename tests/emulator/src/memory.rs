@@ -68,7 +68,7 @@ unsafe fn release(pointer: Pointer) -> c_int {
 }
 
 /// Whether these bytes lie in one block of a device.
-fn on_device(pointer: Pointer, bytes: usize) -> bool {
+pub(crate) fn on_device(pointer: Pointer, bytes: usize) -> bool {
     let devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
     devices.values().any(|device| {
         device

@@ -24,6 +24,9 @@ impl Array {
         if self.dtype() == self.dtype().compute() {
             return self.device().kernels().linear(self, weight, bias, relu);
         }
+        if self.device().kernels().product_dtype(self.dtype()) == self.dtype() {
+            return self.device().kernels().linear_narrow(self, weight, bias, relu);
+        }
         let bias = bias.map(wide);
         self.device().kernels().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
     }

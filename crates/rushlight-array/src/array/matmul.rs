@@ -20,7 +20,8 @@ impl Array {
     pub fn matmul(&self, other: &Array) -> Array {
         self.check_matmul(other);
         let dtype = self.dtype();
-        let (a, b) = (self.in_dtype(dtype.compute()), other.in_dtype(dtype.compute()));
+        let factors = self.device().kernels().product_dtype(dtype);
+        let (a, b) = (self.in_dtype(factors), other.in_dtype(factors));
         let (row, column) = (a.rank() == 1, b.rank() == 1);
         let a = if row { Cow::Owned(a.unsqueeze(0)) } else { a };
         let b = if column { Cow::Owned(b.unsqueeze(1)) } else { b };
@@ -71,7 +72,7 @@ impl Array {
             return self.reshape([rows, k]).matrix_product(other).reshape(&shape[..]);
         }
         if a.len() == 2 && b.len() == 2 {
-            return self.device().kernels().matmul(self, other);
+            return self.product(other);
         }
         let batch = broadcast_shapes("matmul", &a[..a.len() - 2], &b[..b.len() - 2]);
         let full = |rows: usize, columns: usize| -> Short<usize> {
@@ -79,6 +80,13 @@ impl Array {
         };
         let left = self.broadcast_to("matmul", &full(m, k));
         let right = other.broadcast_to("matmul", &full(k, n));
-        self.device().kernels().matmul(&left, &right)
+        left.product(&right)
+    }
+
+    fn product(&self, other: &Array) -> Array {
+        match self.dtype() {
+            DType::F16 | DType::BF16 => self.device().kernels().matmul_narrow(self, other),
+            _ => self.device().kernels().matmul(self, other),
+        }
     }
 }

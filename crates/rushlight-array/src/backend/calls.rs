@@ -84,6 +84,8 @@ calls! {
     fn place(x: Array, region: &Layout, source: &Array) -> Array;
     fn frexp(x: &Array) -> (Array, Array);
     fn linear(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array;
+    fn matmul_narrow(a: &Array, b: &Array) -> Array;
+    fn linear_narrow(x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array;
     fn reduce_term(term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array;
     fn count_nonzero(x: &Array, axes: &[usize]) -> Array;
     fn scan(op: Scan, x: &Array, axis: usize, reverse: bool) -> Array;
@@ -136,6 +138,15 @@ calls! {
 }
 
 impl Kernels<'_> {
+    /// The dtype in which matrices are handed to this device: the CPU multiplies compute types alone.
+    #[inline]
+    pub(crate) fn product_dtype(self, dtype: DType) -> DType {
+        match (self, dtype) {
+            (Kernels::Other(_), DType::F16 | DType::BF16) => dtype,
+            _ => dtype.compute(),
+        }
+    }
+
     /// Not by way of the CPU's backend, which holds all rules.
     #[inline]
     pub(crate) fn optimizer_step<R: Rule>(

@@ -195,6 +195,18 @@ pub trait Backend: Send + Sync + Debug {
         if relu { y.relu() } else { y }
     }
 
+    /// [`Backend::matmul`] of f16 or bf16, whose sums are of f32 and rounded once. The CPU is not asked: its arrays cast.
+    fn matmul_narrow(&self, a: &Array, b: &Array) -> Array {
+        self.matmul(&a.cast(DType::F32), &b.cast(DType::F32)).cast(a.dtype())
+    }
+
+    /// [`Backend::linear`] of f16 or bf16, rounded once. The CPU is not asked.
+    fn linear_narrow(&self, x: &Array, weight: &Array, bias: Option<&Array>, relu: bool) -> Array {
+        let [wide, weight] = [x, weight].map(|x| x.cast(DType::F32));
+        let bias = bias.map(|bias| bias.cast(DType::F32));
+        self.linear(&wide, &weight, bias.as_ref(), relu).cast(x.dtype())
+    }
+
     /// The sum of the absolute values or squares of the float array `x`, or of what it differs by from `centre`, over
     /// axes as in [`Backend::reduce`]; `centre` has the shape of the result.
     fn reduce_term(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {

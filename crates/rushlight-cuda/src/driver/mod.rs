@@ -14,7 +14,7 @@ use libloading::Library;
 use std::error::Error;
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// `CUDA_ERROR_NO_DEVICE`: what every function answers where there is no driver.
 pub(crate) const NO_DEVICE: c_int = 100;

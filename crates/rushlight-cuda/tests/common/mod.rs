@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub(crate) mod operands;
+
 use rushlight_array::Device;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,7 @@ pub(crate) fn real() -> bool {
 }
 
 /// The emulated driver, built if need be: `cargo test -p` builds no library that nothing links.
-fn emulator() -> PathBuf {
+pub(crate) fn emulator() -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let target = here.parent().unwrap().parent().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
