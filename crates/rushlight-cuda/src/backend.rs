@@ -3,13 +3,11 @@
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
 use rushlight_array::backend::{
-    ArgReduce, Binary, Compare, OptimizerStep, OutOfRange, PairLoss, Reduce, Scatter, Ternary, Unary,
+    ArgReduce, Attention, Binary, Compare, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scatter,
+    Ternary, Unary,
 };
-use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
-use rushlight_array::window::{Conv, Spans, Window};
-use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Rank, Reduce, Scatter, Unary};
 use rushlight_array::random::{Draws, Stretch};
-use rushlight_array::backend::{ArgReduce, Attention, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
+use rushlight_array::window::{Conv, Spans, Window};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -241,7 +239,7 @@ impl Backend for Cuda {
     // Index, scatter, sort: `index.rs`, `scatter.rs`, `mask.rs`, `sort.rs`, `histogram.rs`.
 
     fn index_select(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
-        self.selected(x, axis, index)
+        self.index_selected(x, axis, index)
     }
 
     fn gather(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {

@@ -174,11 +174,7 @@ impl Gpu {
 
     /// Whether what is asked for is recorded for a graph, so that there is nothing to wait for.
     pub(crate) fn is_capturing(&self) -> bool {
-        let mut status = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
-        self.enter();
-        // SAFETY: the stream is this GPU's own, and the driver writes one of three numbers.
-        let answer = check(unsafe { driver::cuStreamIsCapturing(self.stream.0, &raw mut status) });
-        answer.is_ok() && status != CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE
+        graph::records(self)
     }
 
     /// The kernel of this name, loaded when it is first asked for.

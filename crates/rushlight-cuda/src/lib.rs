@@ -17,42 +17,34 @@ mod backend;
 mod cast;
 mod columns;
 mod conv;
-#[allow(unsafe_code, reason = "the driver's functions")]
-mod driver;
-mod elementwise;
-mod functions;
 #[allow(unsafe_code, reason = "functions of cuBLAS")]
 mod cublas;
 #[allow(unsafe_code, reason = "the driver's functions")]
 mod driver;
 mod elementwise;
+mod functions;
 mod gemm;
 #[allow(unsafe_code, reason = "contexts, streams and modules of the driver")]
 mod gpu;
 #[allow(unsafe_code, reason = "graphs of the driver")]
 mod graph;
-mod kernels;
-#[allow(unsafe_code, reason = "arguments of kernels are untyped")]
-mod launch;
-mod loss;
-mod matmul;
-#[allow(unsafe_code, reason = "blocks of the driver")]
-mod memory;
-#[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
-mod staging;
-mod optimize;
-mod pool;
 mod histogram;
 mod index;
 mod kernels;
 #[allow(unsafe_code, reason = "arguments of kernels are untyped")]
 mod launch;
+mod loss;
 mod mask;
+mod matmul;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod optimize;
+mod pool;
 mod random;
 mod scatter;
 mod sort;
+#[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
+mod staging;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
@@ -60,8 +52,8 @@ use backend::Cuda;
 use rushlight_array::{Device, Error, Result};
 use std::path::PathBuf;
 
-pub use graph::{GraphStats, GraphStep, graph_step};
 pub use gemm::{Precision, float32_matmul_precision, set_float32_matmul_precision};
+pub use graph::{GraphStats, GraphStep, graph_step};
 pub use memory::MemoryStats;
 
 /// Whether there is a GPU that can be used: PyTorch's `torch.cuda.is_available()`.

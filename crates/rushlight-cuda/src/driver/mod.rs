@@ -48,7 +48,16 @@ fn open(path: OsString) -> Result<Library, String> {
 
 /// Takes another library for the driver, before the first use of any device. Whether it could.
 pub(crate) fn use_library(path: OsString) -> bool {
-    LIBRARY.set(open(path)).is_ok()
+    let taken = LIBRARY.set(open(path)).is_ok();
+    REPLACED.fetch_or(taken, Ordering::Relaxed);
+    taken
+}
+
+static REPLACED: AtomicBool = AtomicBool::new(false);
+
+/// Whether another library than the system's driver is used.
+pub(crate) fn is_replaced() -> bool {
+    REPLACED.load(Ordering::Relaxed) || std::env::var_os(PATH).is_some()
 }
 
 /// Why there is no driver, if there is none.

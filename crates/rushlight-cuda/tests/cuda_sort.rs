@@ -12,7 +12,11 @@ use rushlight_array::{Array, Backend, Cpu, DType};
 fn values(shape: &[usize], dtype: DType, spread: f64, seed: u64) -> Array {
     let x = Array::normal(shape, 0.0, spread, DType::F64, &Generator::new(seed));
     if !dtype.is_float() {
-        return if dtype == DType::Bool { x.gt(&Array::new(0.0).cast(DType::F64)) } else { x.scale(3.0).cast(dtype) };
+        return if dtype == DType::Bool {
+            x.gt(&Array::new(0.0).cast(DType::F64))
+        } else {
+            x.scale(3.0).cast(dtype)
+        };
     }
     let special = [-0.0, 0.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.0, 1e-310];
     let mut list = x.to_vec::<f64>();
