@@ -2,7 +2,7 @@
 
 use crate::driver::{self, Failure, check};
 use crate::graph;
-use crate::kernels::{self, Ptx};
+use crate::kernels;
 use crate::memory::Memory;
 use crate::staging::Staging;
 use cust::context::Context;
@@ -210,10 +210,10 @@ impl Gpu {
         if let Some(&module) = modules.get(file) {
             return module;
         }
-        let Some(Ptx { text, .. }) = kernels::of_file(file, self.capability) else {
+        let Some(ptx) = kernels::of_file(file) else {
             rushlight_array::fail!("{}: there is no file of kernels {file}", self.name)
         };
-        let module = match compile(text) {
+        let module = match compile(&ptx.text()) {
             Ok(module) => Handle(module),
             Err((failure, log)) => {
                 rushlight_array::fail!("{}: kernels/{file}.cu could not be loaded: {failure}{log}", self.name)
@@ -225,11 +225,11 @@ impl Gpu {
 }
 
 /// Lets the driver compile PTX, which ends with a zero, for the device of the current context.
-fn compile(ptx: &'static str) -> Result<CUmodule, (Failure, String)> {
+fn compile(ptx: &[u8]) -> Result<CUmodule, (Failure, String)> {
     const ERROR_LOG: cust::sys::CUjit_option = cust::sys::CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER;
     const ERROR_LOG_SIZE: cust::sys::CUjit_option =
         cust::sys::CUjit_option_enum::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
-    debug_assert!(ptx.ends_with('\0'), "the driver reads up to a zero");
+    assert!(ptx.ends_with(b"\0"), "the driver reads up to a zero");
     let mut log = [0u8; 4096];
     let mut options = [ERROR_LOG, ERROR_LOG_SIZE];
     // The driver takes the size in the place of an address.

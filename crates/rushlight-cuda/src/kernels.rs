@@ -1,50 +1,40 @@
-//! The compiled kernels: the PTX of `kernels/*.cu`, as `cargo xtask ptx` made it.
+//! The compiled kernels: the PTX of `kernels/*.cu`, as `cargo xtask ptx` made it and the build script packed it.
+
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 /// One file of kernels.
-#[derive(Clone, Copy)]
 pub(crate) struct Ptx {
     file: &'static str,
-    /// The compute capability that it needs.
-    capability: u32,
-    /// The PTX, with a zero at its end.
-    pub(crate) text: &'static str,
+    /// Its bytes, a zero at the end included.
+    size: usize,
+    /// Those bytes, deflated.
+    packed: &'static [u8],
 }
 
-macro_rules! files {
-    ($($file:literal $path:literal $capability:literal,)*) => {
-        &[$(Ptx {
-            file: $file,
-            capability: $capability,
-            text: concat!(include_str!(concat!("../../../kernels/ptx/", $path, ".ptx")), "\0"),
-        }),*]
-    };
+impl Ptx {
+    /// The PTX, which ends with a zero, as the driver wants it.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        decompress_to_vec_with_limit(self.packed, self.size).expect("what the build script packed")
+    }
 }
 
-const FILES: &[Ptx] = files! {
-    "activation" "activation" 75,
-    "cast" "cast" 75,
-    "elementwise" "elementwise" 75,
-    "loss" "loss" 75,
-    "optimize" "optimize" 75,
-    "special" "special" 75,
-    "columns" "columns" 75,
-    "conv" "conv" 75,
-    "elementwise" "elementwise" 75,
-    "pool" "pool" 75,
-    "histogram" "histogram" 75,
-    "index" "index" 75,
-    "mask" "mask" 75,
-    "random" "random" 75,
-    "scatter" "scatter" 75,
-    "sort" "sort" 75,
-    "attention" "attention" 75,
-    "elementwise" "elementwise" 75,
-    "gemm_80" "gemm_80" 80,
-    "matmul" "matmul" 75,
-};
+const FILES: &[Ptx] = include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// The file of this name for a GPU of this compute capability: the one that asks for most.
-pub(crate) fn of_file(file: &str, capability: u32) -> Option<Ptx> {
-    let fitting = FILES.iter().filter(|ptx| ptx.file == file && ptx.capability <= capability);
-    fitting.max_by_key(|ptx| ptx.capability).copied()
+/// The file of this name. One that ends with a number is for GPUs of that compute capability and newer ones.
+pub(crate) fn of_file(file: &str) -> Option<&'static Ptx> {
+    FILES.iter().find(|ptx| ptx.file == file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_unpacked_whole() {
+        for ptx in FILES {
+            let text = ptx.text();
+            assert_eq!(text.len(), ptx.size, "{}", ptx.file);
+            assert!(text.starts_with(b"// made by") && text.ends_with(b"\0"), "{}", ptx.file);
+        }
+    }
 }
