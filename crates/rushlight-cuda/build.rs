@@ -16,7 +16,7 @@ fn main() {
     pack(&home.join("../../kernels/ptx"), &out);
 }
 
-/// Packs each file of PTX, which is text that repeats itself: a fifteenth is left. `files.rs` lists them.
+/// Packs each file of PTX, which is text that repeats itself: a sixth is left. `files.rs` lists them.
 fn pack(folder: &Path, out: &Path) {
     println!("cargo:rerun-if-changed={}", folder.display());
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
