@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
+pub(crate) mod cases;
+
 use rushlight_array::Device;
 use std::path::{Path, PathBuf};
 use std::process::Command;
