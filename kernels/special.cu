@@ -38,10 +38,11 @@ RL_INLINE T sinc(T x) {
     return half == floor(half) ? y : -y;
 }
 
-RL_INLINE float bessel_i0(float x) { return cyl_bessel_i0f(x); }
-RL_INLINE double bessel_i0(double x) { return cyl_bessel_i0(x); }
-RL_INLINE float bessel_i1(float x) { return cyl_bessel_i1f(x); }
-RL_INLINE double bessel_i1(double x) { return cyl_bessel_i1(x); }
+// NaN at the infinities, as in PyTorch.
+RL_INLINE float bessel_i0(float x) { return unless_infinite(x, cyl_bessel_i0f(x)); }
+RL_INLINE double bessel_i0(double x) { return fabs(x) < infinity<double>() ? cyl_bessel_i0(x) : (double)NAN; }
+RL_INLINE float bessel_i1(float x) { return unless_infinite(x, cyl_bessel_i1f(x)); }
+RL_INLINE double bessel_i1(double x) { return fabs(x) < infinity<double>() ? cyl_bessel_i1(x) : (double)NAN; }
 
 // c[0] + c[1] x + ..
 template <int N>
