@@ -51,13 +51,37 @@ RL_INLINE Half narrow<Half>(float x) {
     return {(uint16_t)(sign | (rest - 0x38000000 + 0xfff + (rest >> 13 & 1)) >> 13)};
 }
 
+// The copies of a thread that are on their way, in groups: they arrive as late as they may.
+struct Copies {
+    struct { void* to; const void* from; bool there; } of[64];
+    int count, ends[8], groups;
+};
+RL_INLINE Copies& own_copies() {
+    static thread_local Copies copies[1024];
+    return copies[threadIdx.x];
+}
+
 // 16 bytes into shared memory, or zeros.
 RL_INLINE void copy_chunk(void* to, const void* from, bool there) {
-    if (there) memcpy(to, from, 16); else memset(to, 0, 16);
+    Copies& copies = own_copies();
+    copies.of[copies.count++] = {to, from, there};
 }
-RL_INLINE void commit_copies() {}
+RL_INLINE void commit_copies() {
+    Copies& copies = own_copies();
+    copies.ends[copies.groups++] = copies.count;
+}
 template <int LEFT>
-RL_INLINE void wait_for_copies() {}
+RL_INLINE void wait_for_copies() {
+    Copies& copies = own_copies();
+    int groups = max(copies.groups - LEFT, 0), done = groups > 0 ? copies.ends[groups - 1] : 0;
+    for (int i = 0; i < done; i++) {
+        if (copies.of[i].there) memcpy(copies.of[i].to, copies.of[i].from, 16); else memset(copies.of[i].to, 0, 16);
+    }
+    for (int i = done; i < copies.count; i++) copies.of[i - done] = copies.of[i];
+    for (int i = groups; i < copies.groups; i++) copies.ends[i - groups] = copies.ends[i] - done;
+    copies.count -= done;
+    copies.groups -= groups;
+}
 
 // Four matrices of 8 rows of 16 bytes, whose addresses lanes 0-7, 8-15, .. bring. Lane 4 g + t gets bytes 4 t to 4 t + 3 of
 // row g of each; if TURNED, elements g of rows 2 t and 2 t + 1.
@@ -424,6 +448,48 @@ RL_INLINE void add_parts(const float* x, const T* bias, T* y, i64 m, i64 n, i64 
     }
 }
 
+// A few rows times a matrix whose columns have no gaps: a warp has a column, of which each is read once.
+constexpr int MOST_ROWS = 4;
+
+template <class T>
+RL_INLINE void multiply_rows(const T* a, const T* b, const T* bias, T* y, i64 m, i64 n, i64 k, i64 a_row, i64 b_column,
+                             i64 y_row, int flags) {
+    constexpr int WIDTH = 16 / sizeof(T);
+    int lane = (int)threadIdx.x % 32;
+    i64 warps = stride_of_grid() / 32;
+    for (i64 column = first_number() / 32; column < n; column += warps) {
+        float sums[MOST_ROWS] = {};
+        const T* from = b + column * b_column;
+#pragma unroll 4
+        for (i64 i = lane * WIDTH; i < k; i += 32 * WIDTH) {
+            Pack<T, WIDTH> z = *reinterpret_cast<const Pack<T, WIDTH>*>(from + i);
+#pragma unroll
+            for (int row = 0; row < MOST_ROWS; row++) {
+                if (row >= m) break;
+                Pack<T, WIDTH> x = *reinterpret_cast<const Pack<T, WIDTH>*>(a + row * a_row + i);
+#pragma unroll
+                for (int v = 0; v < WIDTH; v++) sums[row] += wide(x.at[v]) * wide(z.at[v]);
+            }
+        }
+#pragma unroll
+        for (int row = 0; row < MOST_ROWS; row++) {
+            if (row >= m) break;
+            float sum = sums[row];
+#pragma unroll
+            for (int bits = 16; bits > 0; bits /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, bits);
+            if (lane == 0) {
+                y[row * y_row + column] = finished<T>(sum, bias == nullptr ? 0.0f : wide(bias[column]), flags);
+            }
+        }
+    }
+}
+
+#define ROWS(dtype, T)                                                                                                 \
+    RL_BOUNDED(rows_##dtype, 128, 1, const T* a, const T* b, const T* bias, T* y, i64 m, i64 n, i64 k, i64 a_row,      \
+               i64 b_column, i64 y_row, i64 flags) {                                                                   \
+        multiply_rows(a, b, bias, y, m, n, k, a_row, b_column, y_row, (int)flags);                                     \
+    }
+
 #define LAYOUT(dtype, T, blocks, layout, a_along, b_along)                                                            \
     RL_BOUNDED(large_##layout##_##dtype, 256, blocks, OPERANDS(T)) {                                                  \
         product<T, 128, 128, 64, 32, 3, a_along, b_along>(NAMES);                                                     \
@@ -450,3 +516,5 @@ DTYPE(bf16, Brain, 2)
 DTYPE(tf32, float, 1)
 PARTS(f16, Half)
 PARTS(bf16, Brain)
+ROWS(f16, Half)
+ROWS(bf16, Brain)

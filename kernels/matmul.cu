@@ -152,19 +152,22 @@ RL_INLINE void product(const T* a, const T* b, const T* bias, T* y, i64 m, i64 n
         bool a_vectors = flags & A_VECTORS, b_vectors = flags & B_VECTORS;
         int now = 0;
         // The first turn only reads the first slices.
+        i64 left = depth;
+        bool is_there = false;
 #pragma unroll 1
-        for (i64 done = -DEPTH; done < depth; done += DEPTH) {
-            i64 left = depth - done - DEPTH;
-            if (left > 0) {
+        for (;;) {
+            bool more = left > 0;
+            if (more) {
                 int there = (int)min(left, (i64)DEPTH);
                 slice_a.load(from_a, a_row, a_column, rows, there, a_along, a_vectors);
                 slice_b.load(from_b, b_column, b_row, columns, there, b_along, b_vectors);
                 from_a += DEPTH * a_column;
                 from_b += DEPTH * b_row;
+                left -= DEPTH;
             }
             const T* row_a = shared_a + now * A_SIZE + ty * WM;
             const T* row_b = shared_b + now * B_SIZE + tx * WN;
-            if (done >= 0) {
+            if (is_there) {
 #pragma unroll 8
                 for (int d = 0; d < DEPTH; d++) {
                     Pack<T, WM> x[TM / WM];
@@ -181,13 +184,15 @@ RL_INLINE void product(const T* a, const T* b, const T* bias, T* y, i64 m, i64 n
                         for (int j = 0; j < TN; j++) sums[i][j] += x[i / WM].at[i % WM] * z[j / WN].at[j % WN];
                 }
             }
-            if (left > 0) {
-                now ^= 1;
-                slice_a.store(shared_a + now * A_SIZE, a_along);
-                slice_b.store(shared_b + now * B_SIZE, b_along);
-            }
+            if (!more) break;
+            is_there = true;
+            now ^= 1;
+            slice_a.store(shared_a + now * A_SIZE, a_along);
+            slice_b.store(shared_b + now * B_SIZE, b_along);
             __syncthreads();
         }
+        // The next task begins to write where this one still reads.
+        __syncthreads();
 
         T* to = parts > 1 ? y + (number * parts + p) * m * n : y + places[2];
         to += i0 * y_row + j0;
@@ -235,6 +240,52 @@ RL_INLINE void add_parts(const T* x, const T* bias, T* y, i64 m, i64 n, i64 y_ro
         y[places[2] + row * y_row + column] = at_least(sum, lowest<T>(flags));
     }
 }
+
+// A few rows times a matrix whose columns have no gaps: a warp has a column, of which each is read once.
+constexpr int MOST_ROWS = 4;
+
+template <class T>
+RL_INLINE void multiply_rows(const T* a, const T* b, const T* bias, T* y, i64 m, i64 n, i64 k, i64 a_row, i64 b_column,
+                             i64 y_row, int flags) {
+    constexpr int WIDTH = 16 / sizeof(T);
+    int lane = (int)threadIdx.x % 32;
+    i64 warps = stride_of_grid() / 32;
+    for (i64 column = first_number() / 32; column < n; column += warps) {
+        T sums[MOST_ROWS] = {};
+        const T* from = b + column * b_column;
+#pragma unroll 4
+        for (i64 i = lane * WIDTH; i < k; i += 32 * WIDTH) {
+            Pack<T, WIDTH> z = *reinterpret_cast<const Pack<T, WIDTH>*>(from + i);
+#pragma unroll
+            for (int row = 0; row < MOST_ROWS; row++) {
+                if (row >= m) break;
+                Pack<T, WIDTH> x = *reinterpret_cast<const Pack<T, WIDTH>*>(a + row * a_row + i);
+#pragma unroll
+                for (int v = 0; v < WIDTH; v++) sums[row] += x.at[v] * z.at[v];
+            }
+        }
+#pragma unroll
+        for (int row = 0; row < MOST_ROWS; row++) {
+            if (row >= m) break;
+            T sum = sums[row];
+#pragma unroll
+            for (int bits = 16; bits > 0; bits /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, bits);
+            if (lane == 0) {
+                if (bias != nullptr) sum += bias[column];
+                y[row * y_row + column] = at_least(sum, lowest<T>(flags));
+            }
+        }
+    }
+}
+
+#define ROWS(dtype, T)                                                                                                 \
+    RL_BOUNDED(rows_##dtype, 128, 1, const T* a, const T* b, const T* bias, T* y, i64 m, i64 n, i64 k, i64 a_row,      \
+               i64 b_column, i64 y_row, i64 flags) {                                                                   \
+        multiply_rows(a, b, bias, y, m, n, k, a_row, b_column, y_row, (int)flags);                                     \
+    }
+
+ROWS(f32, float)
+ROWS(f64, double)
 
 // The large tile knows how its operands lie when it is compiled; where there is little to do it is asked.
 #define LARGE(name, a_along, b_along) \

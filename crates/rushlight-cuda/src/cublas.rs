@@ -10,7 +10,7 @@ use crate::memory::{Address, Block};
 use libloading::Library;
 use rushlight_array::DType;
 use std::collections::BTreeMap;
-use std::ffi::{OsString, c_int, c_longlong, c_void};
+use std::ffi::{c_int, c_longlong, c_void};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -194,8 +194,8 @@ fn candidates() -> Vec<PathBuf> {
 }
 
 /// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does. Whether it could.
-pub(crate) fn use_library(path: OsString) -> bool {
-    let table = Table::open(Path::new(&path));
+pub(crate) fn use_library(path: &Path) -> bool {
+    let table = Table::open(path);
     table.is_some() && TABLE.set(table).is_ok()
 }
 

@@ -47,7 +47,7 @@ const SMALL: [&str; 4] = ["small_nn", "small_nt", "small_tn", "small_tt"];
 
 impl Cuda {
     /// Whether there are tensor cores for all that the kernels do.
-    fn has_tensor_cores(&self) -> bool {
+    pub(crate) fn has_tensor_cores(&self) -> bool {
         self.gpu.capability >= 80
     }
 

@@ -165,5 +165,5 @@ pub fn cublas() -> Option<String> {
 /// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does, for programs that bring an emulated one. Whether it could:
 /// not after the first large product.
 pub fn use_cublas(path: impl Into<PathBuf>) -> bool {
-    cublas::use_library(path.into().into_os_string())
+    cublas::use_library(&path.into())
 }

@@ -28,6 +28,11 @@ pub(crate) const PART: usize = 256;
 /// Parts and the slices of all kernels fit each other.
 const UNIT: usize = 32;
 
+/// So many rows at most are multiplied by a warp for each column, as in `kernels/matmul.cu`, and inner axes of at least so
+/// many elements: below, most lanes have nothing to do.
+const MOST_ROWS: usize = 4;
+const LONG: usize = 128;
+
 /// A product that is to be computed.
 pub(crate) struct Product<'a> {
     a: Cow<'a, Array>,
@@ -239,7 +244,7 @@ impl Cuda {
             return;
         }
         let p = Product::new(self, operands, bias, relu, y);
-        if self.multiply_by_cublas(&p) || self.multiply_on_tensor_cores(&p) {
+        if self.multiply_by_cublas(&p) || self.multiply_rows(&p) || self.multiply_on_tensor_cores(&p) {
             return;
         }
         let (operation, side, threads, depth) = choose(&p);
@@ -263,6 +268,30 @@ impl Cuda {
         self.in_parts(&p, cut, flags, ("matmul", "add_parts", dtype), p.dtype(), |args| {
             self.gpu.launch(("matmul", operation, variant), grid, args);
         });
+    }
+
+    /// A few rows times a matrix whose columns have no gaps, as a layer with few samples: bound by reading the matrix. Whether
+    /// it is one.
+    #[track_caller]
+    fn multiply_rows(&self, p: &Product<'_>) -> bool {
+        let (file, dtype) = match p.dtype() {
+            DType::F32 => ("matmul", "f32"),
+            DType::F64 => ("matmul", "f64"),
+            DType::F16 if self.has_tensor_cores() => ("gemm_80", "f16"),
+            DType::BF16 if self.has_tensor_cores() => ("gemm_80", "bf16"),
+            _ => return false,
+        };
+        let flags = p.flags(1);
+        let all = A_ALONG | B_ALONG | A_VECTORS | B_VECTORS;
+        if p.m > MOST_ROWS || p.batch != 1 || p.k < LONG || flags & all != all {
+            return false;
+        }
+        let [a, b, y] = p.addresses();
+        let args = Args::new().pointer(a).pointer(b).pointer(p.bias.map_or(0, address)).pointer(y);
+        let args = args.count(p.m).count(p.n).count(p.k).put(p.a_strides[0]).put(p.b_strides[1]);
+        let grid = Grid::of(blocks(p.n.div_ceil(4)), 128);
+        self.gpu.launch((file, "rows", dtype), grid, args.put(p.y_row).put(flags));
+        true
     }
 
     /// Runs a kernel that writes to the result, or to parts of it of type `parts`, which the other kernel adds up then.

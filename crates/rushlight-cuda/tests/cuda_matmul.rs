@@ -97,6 +97,25 @@ fn large_products_are_those_of_the_cpu() {
     }
 }
 
+/// A layer with few samples has a kernel of its own, for weights without gaps at fitting addresses.
+#[test]
+fn few_rows_are_those_of_the_cpu() {
+    let device = cuda();
+    for dtype in DTYPES {
+        for (m, k, n) in [(1, 128, 5), (2, 136, 33), (3, 200, 1), (4, 1040, 70), (5, 136, 7), (4, 130, 9)] {
+            let x = numbers(&[m, k], dtype, 1);
+            let weight = numbers(&[n, k], dtype, 2);
+            let bias = numbers(&[n], dtype, 3);
+            for (bias, relu) in [(None, false), (Some(&bias), true)] {
+                let far = bias.map(|bias| sent(bias, &device));
+                let there = sent(&x, &device).linear(&sent(&weight, &device), far.as_ref(), relu);
+                let what = format!("{m} x {k} x {n} of {dtype}");
+                close(&x.linear(&weight, bias, relu), &there.to_device(x.device()), k, &what);
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_not_finite_stays_so() {
     let device = cuda();
