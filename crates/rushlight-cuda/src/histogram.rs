@@ -39,7 +39,8 @@ impl Cuda {
         }
         let index = self.dense(index);
         let operation = if size <= FEW { "bincount_apart" } else { "bincount_in" };
-        let args = |counts| Args::new().pointer(address(&index)).pointer(counts).count(size).count(index.numel());
+        let args =
+            |counts| Args::new().pointer(address(&index)).pointer(counts).count(size).count(index.numel());
         self.counts(size, index.numel(), ("histogram", operation, ""), args)
     }
 

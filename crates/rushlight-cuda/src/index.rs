@@ -251,11 +251,7 @@ impl Cuda {
     }
 
     #[track_caller]
-    pub(crate) fn ravelled(
-        &self,
-        indices: &[&Array],
-        sizes: &[usize],
-    ) -> Result<Array, (usize, OutOfRange)> {
+    pub(crate) fn ravelled(&self, indices: &[&Array], sizes: &[usize]) -> Result<Array, (usize, OutOfRange)> {
         let count = indices[0].numel();
         let (numbers, to) = self.empty(indices[0].shape(), DType::I64);
         if count == 0 {

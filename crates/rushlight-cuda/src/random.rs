@@ -19,7 +19,9 @@ impl Cuda {
         }
         let narrow = dtype == DType::F32;
         let args = Args::new().pointer(to).put(from.seed).put(from.stream).put(from.position);
-        let pair = |args: Args, a: f64, b: f64| if narrow { args.put(a as f32).put(b as f32) } else { args.put(a).put(b) };
+        let pair = |args: Args, a: f64, b: f64| {
+            if narrow { args.put(a as f32).put(b as f32) } else { args.put(a).put(b) }
+        };
         let ((operation, variant), args) = match draws {
             Draws::Uniform { low, high } => {
                 (("random_uniform", if narrow { "f32" } else { "f64" }), pair(args, low, high))

@@ -139,7 +139,8 @@ impl Cuda {
             self.seen(look)?;
             return Ok(x);
         }
-        let same = source.shape().iter().zip(source.layout().strides()).all(|(&n, &step)| n == 1 || step == 0);
+        let same =
+            source.shape().iter().zip(source.layout().strides()).all(|(&n, &step)| n == 1 || step == 0);
         let rows = Rows {
             blocks: x.shape()[..axis].iter().product(),
             size,
@@ -164,7 +165,8 @@ impl Cuda {
     fn walk(&self, names: &Names, to: Address, index: &Array, source: &Array, rows: &Rows) {
         let &Rows { blocks, size, inner, count, step } = rows;
         let source = if step == 0 { source.clone() } else { self.dense(source) };
-        let [own, theirs] = [[size * inner, 1], [count * inner * step, step]].map(|steps| steps.map(|s| s as isize));
+        let [own, theirs] =
+            [[size * inner, 1], [count * inner * step, step]].map(|steps| steps.map(|s| s as isize));
         let view = View::of(&[blocks, inner], [&own, &[0, 0], &theirs]).expect("two axes");
         let lines = blocks * inner;
         let args = Args::new().pointer(to).pointer(address(index)).pointer(address(&source)).put(view);

@@ -18,6 +18,7 @@ const LEAST: usize = 512;
 
 /// Threads of a block, and elements of each with keys of 4 and of 8 bytes; as in the kernels.
 const THREADS: usize = 256;
+const WARPS: usize = THREADS / 32;
 const ITEMS: [usize; 2] = [16, 8];
 const DIGIT: u32 = 8;
 
@@ -66,21 +67,36 @@ impl Cuda {
     }
 
     #[track_caller]
-    fn sort_short(&self, x: &Array, [values, index]: [Address; 2], [rows, size, count]: [usize; 3], flip: bool) {
+    fn sort_short(
+        &self,
+        x: &Array,
+        [values, index]: [Address; 2],
+        [rows, size, count]: [usize; 3],
+        flip: bool,
+    ) {
         let (name, bytes) = by_type("sort_short", x.dtype());
         let width = size.next_power_of_two();
         let each = (LEAST / width).max(1);
         let args = Args::new().pointer(address(x)).pointer(values).pointer(index).count(rows);
-        let args = [size, count, width, each, usize::from(flip)].into_iter().fold(args, |args, n| args.put(n as i32));
+        let args = [size, count, width, each, usize::from(flip)]
+            .into_iter()
+            .fold(args, |args, n| args.put(n as i32));
         let grid = Grid::of([rows.div_ceil(each) as u32, 1, 1], if width * each > LEAST { 512 } else { 256 });
         self.gpu.launch(name, grid.with_shared(width * each * (bytes + 4)), args);
     }
 
     #[track_caller]
-    fn sort_long(&self, x: &Array, [values, index]: [Address; 2], [rows, size, count]: [usize; 3], flip: bool) {
+    fn sort_long(
+        &self,
+        x: &Array,
+        [values, index]: [Address; 2],
+        [rows, size, count]: [usize; 3],
+        flip: bool,
+    ) {
         let (name, bytes) = by_type("sort_keys", x.dtype());
         let keys = self.gpu.block(x.numel() * bytes);
-        let args = Args::new().pointer(address(x)).pointer(keys.address).put(i32::from(flip)).count(x.numel());
+        let args =
+            Args::new().pointer(address(x)).pointer(keys.address).put(i32::from(flip)).count(x.numel());
         self.gpu.launch(name, Grid::over(self.gpu, x.numel()), args);
         // A flipped bool has ones above.
         let bits = if x.dtype() == DType::Bool { 1 } else { 8 * bytes as u32 };
@@ -125,7 +141,7 @@ impl Cuda {
             let args = Args::new().pointer(keys[0].address).pointer(counts.address);
             self.gpu.launch(("sort", "radix_count", variant), all, args.count(size).count(tiles).put(shift));
             let args = Args::new().pointer(counts.address).pointer(totals.address).count(tiles);
-            let grid = Grid::of([(rows * digits) as u32, 1, 1], THREADS as u32);
+            let grid = Grid::of([(rows * digits / WARPS) as u32, 1, 1], THREADS as u32);
             self.gpu.launch(("sort", "radix_starts", ""), grid, args);
             let stood = if pass == 0 { 0 } else { places[0].address };
             let args = Args::new().pointer(keys[0].address).pointer(stood).pointer(keys[1].address);

@@ -104,20 +104,20 @@ fn sides(case: &Case) -> [Side; 2] {
     let size = shape[axis] as i64;
     let places = |shape: &[usize], seed: u64| {
         let places = Array::randint(0, size.max(1), shape, &Generator::new(seed));
-        let bad = wild && (size == 0 || seed % 3 == 0);
+        let bad = wild && (size == 0 || seed.is_multiple_of(3));
         if !bad || places.numel() == 0 {
             return places;
         }
         let mut list = places.to_vec::<i64>();
         let at = seed as usize % list.len();
-        list[at] = if seed % 2 == 0 { -1 - (seed % 7) as i64 } else { size };
+        list[at] = if seed.is_multiple_of(2) { -1 - (seed % 7) as i64 } else { size };
         Array::from_vec(list, shape)
     };
     let mut index_shape = shape.clone();
     index_shape[axis] = count;
     let mut smaller = index_shape.clone();
     for (d, n) in smaller.iter_mut().enumerate() {
-        if d != axis && *n > 1 && (seed >> d) % 2 == 0 {
+        if d != axis && *n > 1 && (seed >> d).is_multiple_of(2) {
             *n -= 1;
         }
     }
@@ -126,7 +126,8 @@ fn sides(case: &Case) -> [Side; 2] {
     let mut of_index = both(&smaller, views[2], |shape| values(shape, dtype, seed + 2)).into_iter();
     let mut list = both(&[count], views[3], |shape| places(shape, seed + 3)).into_iter();
     let mut slices = both(&index_shape, views[4], |shape| values(shape, dtype, seed + 4)).into_iter();
-    let mut mask = both(shape, views[5], |shape| Array::bernoulli(shape, 0.4, &Generator::new(seed + 5))).into_iter();
+    let mut mask =
+        both(shape, views[5], |shape| Array::bernoulli(shape, 0.4, &Generator::new(seed + 5))).into_iter();
     [Device::cpu(), cuda()].map(|device| Side {
         device,
         x: x.next().unwrap(),
@@ -142,6 +143,8 @@ fn sides(case: &Case) -> [Side; 2] {
 
 type Outcome = Result<Vec<Array>, String>;
 
+type Op = fn(&Side) -> Outcome;
+
 fn one<E: std::fmt::Debug>(result: Result<Array, E>) -> Outcome {
     result.map(|x| vec![x]).map_err(|error| format!("{error:?}"))
 }
@@ -153,7 +156,7 @@ fn is_compute(dtype: DType) -> bool {
 }
 
 /// The operations, and whether results are sums or products of floats.
-const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
+const TABLE: &[(&str, bool, Op)] = &[
     ("index_select", false, |s| one(s.backend().index_select(&s.x, s.axis, &s.list))),
     ("gather", false, |s| one(s.backend().gather(&s.x, s.axis, &s.index))),
     ("scatter", true, |s| {
@@ -175,7 +178,10 @@ const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
         one(s.backend().index_scatter(op, s.backend().copy(&s.x), s.axis, &s.list, &s.slices))
     }),
     ("cat", false, |s| {
-        Ok(vec![s.backend().cat(&[&s.x, &s.slices, &s.x], s.axis), s.backend().cat(&[&s.slices, &s.x], s.axis)])
+        Ok(vec![
+            s.backend().cat(&[&s.x, &s.slices, &s.x], s.axis),
+            s.backend().cat(&[&s.slices, &s.x], s.axis),
+        ])
     }),
     ("place", false, |s| {
         let shape = s.slices.shape();
@@ -183,7 +189,7 @@ const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
         let base = Array::full(wide.as_slice(), 1, s.dtype, &s.device);
         let mut region = base.layout().clone();
         for (d, &n) in shape.iter().enumerate() {
-            region = region.slice("place", d, usize::from(d % 2 == 0), n, 1 + d % 2);
+            region = region.slice("place", d, usize::from(d.is_multiple_of(2)), n, 1 + d % 2);
         }
         let flipped = region.flip(&[0]);
         let mut all = vec![s.backend().place(base.clone(), &region, &s.slices)];
@@ -228,15 +234,23 @@ const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
         if !matches!(s.dtype, DType::F32 | DType::F64) {
             return Ok(vec![]);
         }
-        Ok([(1, -1.0, 1.0), (7, -2.5, 3.1), (5000, 0.0, 2.0)].map(|(n, low, high)| s.backend().histc(&s.x, n, low, high)).into())
+        Ok([(1, -1.0, 1.0), (7, -2.5, 3.1), (5000, 0.0, 2.0)]
+            .map(|(n, low, high)| s.backend().histc(&s.x, n, low, high))
+            .into())
     }),
 ];
 
 /// The bits of an array's elements, with all NaN the same.
 fn bits(x: &Array) -> Vec<i64> {
     match x.dtype() {
-        DType::F32 => x.to_vec::<f32>().into_iter().map(|v| if v.is_nan() { -1 } else { i64::from(v.to_bits()) }).collect(),
-        DType::F64 => x.to_vec::<f64>().into_iter().map(|v| if v.is_nan() { -1 } else { v.to_bits() as i64 }).collect(),
+        DType::F32 => x
+            .to_vec::<f32>()
+            .into_iter()
+            .map(|v| if v.is_nan() { -1 } else { i64::from(v.to_bits()) })
+            .collect(),
+        DType::F64 => {
+            x.to_vec::<f64>().into_iter().map(|v| if v.is_nan() { -1 } else { v.to_bits() as i64 }).collect()
+        }
         DType::F16 | DType::BF16 => bits(&x.cast(DType::F32)),
         _ => x.cast(DType::I64).to_vec(),
     }
@@ -248,13 +262,14 @@ fn near(here: &Array, there: &Array, count: usize) -> bool {
     let [a, b] = [here, there].map(|x| x.cast(DType::F64).to_vec::<f64>());
     // Numbers are about 2, and sums may cancel; products grow.
     let scale = |a: f64| a.abs().max(2.0 * count as f64);
-    a.iter().zip(&b).all(|(&a, &b)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale(a))
+    a.iter()
+        .zip(&b)
+        .all(|(&a, &b)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale(a))
 }
 
 fn check(case: &Case) -> Result<(), TestCaseError> {
     let [here, there] = sides(case);
     for (name, sums, call) in TABLE {
-        if std::env::var_os("TRACE").is_some() { eprintln!("{name} {case:?}"); }
         let (a, b) = (call(&here), call(&there));
         match (a, b) {
             (Ok(a), Ok(b)) => {
@@ -263,7 +278,8 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
                     prop_assert!(b.device() == &there.device, "{} {}", name, i);
                     prop_assert_eq!((a.shape(), a.dtype()), (b.shape(), b.dtype()), "{} {}", name, i);
                     let b = b.to_device(a.device());
-                    let fine = bits(a) == bits(&b) || (*sums && a.dtype().is_float() && near(a, &b, case.count));
+                    let fine =
+                        bits(a) == bits(&b) || (*sums && a.dtype().is_float() && near(a, &b, case.count));
                     prop_assert!(fine, "{} {} of {:?}\n{:?}\n{:?}", name, i, case, a, b);
                 }
             }
@@ -280,7 +296,15 @@ fn size() -> impl Strategy<Value = usize> {
 fn case() -> impl Strategy<Value = Case> {
     let dtypes = vec![DType::F32, DType::F64, DType::I64, DType::Bool, DType::F16, DType::U8];
     let counts = prop_oneof![6 => 0usize..40, 1 => prop::sample::select(vec![64, 65, 100, 255, 257])];
-    (prop::collection::vec(size(), 1..4), 0usize..4, counts, prop::sample::select(dtypes), any::<[u8; 6]>(), 0u64..1 << 32, any::<bool>())
+    (
+        prop::collection::vec(size(), 1..4),
+        0usize..4,
+        counts,
+        prop::sample::select(dtypes),
+        any::<[u8; 6]>(),
+        0u64..1 << 32,
+        any::<bool>(),
+    )
         .prop_map(|(shape, axis, count, dtype, views, seed, wild)| {
             let (axis, views) = (axis % shape.len(), views.map(|view| view % 7));
             Case { axis, count, dtype, views, seed, wild, shape }
@@ -339,7 +363,8 @@ fn nine_axes_that_do_not_join_are_indexed() {
 #[test]
 fn a_slice_is_added_in_place_where_nobody_else_holds_the_array() {
     let device = cuda();
-    let (index, ones) = (Array::new([1, 1, 3]).to_device(&device), Array::ones([3, 64], DType::F32).to_device(&device));
+    let (index, ones) =
+        (Array::new([1, 1, 3]).to_device(&device), Array::ones([3, 64], DType::F32).to_device(&device));
     let x = Array::full([4, 64], 0.0, DType::F32, &device);
     let kept = x.clone();
     let y = device.backend().index_scatter(Scatter::Add, x, 0, &index, &ones).unwrap();

@@ -39,15 +39,23 @@ fn check(seed: u64, stream: u64, position: u64, count: usize, a: f64, b: f64) ->
         match (draws, dtype) {
             (Draws::Normal { .. }, DType::F64) => {
                 for (x, y) in here.to_vec::<f64>().into_iter().zip(there.to_vec::<f64>()) {
-                    prop_assert!((x - y).abs() <= 1e-14 * (a.abs() + 8.0 * b.abs()), "{:?}: {} {}", draws, x, y);
+                    prop_assert!(
+                        (x - y).abs() <= 1e-14 * (a.abs() + 8.0 * b.abs()),
+                        "{:?}: {} {}",
+                        draws,
+                        x,
+                        y
+                    );
                 }
             }
             (_, DType::F32) => {
-                let [x, y] = [&here, &there].map(|x| x.to_vec::<f32>().into_iter().map(f32::to_bits).collect::<Vec<_>>());
+                let [x, y] = [&here, &there]
+                    .map(|x| x.to_vec::<f32>().into_iter().map(f32::to_bits).collect::<Vec<_>>());
                 prop_assert_eq!(x, y, "{:?}", draws);
             }
             (_, DType::F64) => {
-                let [x, y] = [&here, &there].map(|x| x.to_vec::<f64>().into_iter().map(f64::to_bits).collect::<Vec<_>>());
+                let [x, y] = [&here, &there]
+                    .map(|x| x.to_vec::<f64>().into_iter().map(f64::to_bits).collect::<Vec<_>>());
                 prop_assert_eq!(x, y, "{:?}", draws);
             }
             (_, DType::Bool) => prop_assert_eq!(here.to_vec::<bool>(), there.to_vec::<bool>(), "{:?}", draws),

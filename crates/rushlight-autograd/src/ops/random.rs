@@ -120,7 +120,10 @@ impl Tensor {
     pub fn random_with_(&mut self, low: i64, high: i64) -> &mut Tensor {
         self.check_replaceable("random_");
         check_draws("random_", low, high, self.dtype());
-        self.drawn("random_", &Array::randint_on(low, high, self.shape(), &default_generator(), &self.device()))
+        self.drawn(
+            "random_",
+            &Array::randint_on(low, high, self.shape(), &default_generator(), &self.device()),
+        )
     }
 
     /// Puts drawn values in the place of this tensor's, in its dtype and on its device.
