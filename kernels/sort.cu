@@ -157,19 +157,23 @@ RL_INLINE uint32_t sum_up(uint32_t own, uint32_t* sums, uint32_t& all) {
     return sum;
 }
 
-// A block for each row and digit: where each tile's share begins among those of the digit, and how many there are.
-RL_BOUNDED(radix_starts, THREADS, 1, uint32_t* counts, uint32_t* totals, i64 tiles) {
-    __shared__ uint32_t sums[WARPS];
-    uint32_t* own = counts + (i64)blockIdx.x * tiles;
+// A warp for each row and digit: where each tile's share begins among those of the digit, and how many there are.
+RL_BOUNDED(radix_starts, THREADS, 4, uint32_t* counts, uint32_t* totals, i64 tiles) {
+    int lane = threadIdx.x % 32;
+    i64 number = (i64)blockIdx.x * WARPS + threadIdx.x / 32;
+    uint32_t* own = counts + number * tiles;
     uint32_t ahead = 0;
-    for (i64 base = 0; base < tiles; base += THREADS) {
-        i64 i = base + threadIdx.x;
-        uint32_t value = i < tiles ? own[i] : 0, all;
-        uint32_t sum = sum_up(value, sums, all);
+    for (i64 base = 0; base < tiles; base += 32) {
+        i64 i = base + lane;
+        uint32_t value = i < tiles ? own[i] : 0, sum = value;
+        for (int by = 1; by < 32; by *= 2) {
+            uint32_t other = __shfl_up_sync(0xffffffffu, sum, by);
+            if (lane >= by) sum += other;
+        }
         if (i < tiles) own[i] = ahead + sum - value;
-        ahead += all;
+        ahead += __shfl_sync(0xffffffffu, sum, 31);
     }
-    if (threadIdx.x == 0) totals[blockIdx.x] = ahead;
+    if (lane == 0) totals[number] = ahead;
 }
 
 // Deals a tile out. Without places, the keys stand where they were at first.

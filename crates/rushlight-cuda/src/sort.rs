@@ -18,6 +18,7 @@ const LEAST: usize = 512;
 
 /// Threads of a block, and elements of each with keys of 4 and of 8 bytes; as in the kernels.
 const THREADS: usize = 256;
+const WARPS: usize = THREADS / 32;
 const ITEMS: [usize; 2] = [16, 8];
 const DIGIT: u32 = 8;
 
@@ -140,7 +141,7 @@ impl Cuda {
             let args = Args::new().pointer(keys[0].address).pointer(counts.address);
             self.gpu.launch(("sort", "radix_count", variant), all, args.count(size).count(tiles).put(shift));
             let args = Args::new().pointer(counts.address).pointer(totals.address).count(tiles);
-            let grid = Grid::of([(rows * digits) as u32, 1, 1], THREADS as u32);
+            let grid = Grid::of([(rows * digits / WARPS) as u32, 1, 1], THREADS as u32);
             self.gpu.launch(("sort", "radix_starts", ""), grid, args);
             let stood = if pass == 0 { 0 } else { places[0].address };
             let args = Args::new().pointer(keys[0].address).pointer(stood).pointer(keys[1].address);

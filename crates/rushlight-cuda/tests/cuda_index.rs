@@ -104,20 +104,20 @@ fn sides(case: &Case) -> [Side; 2] {
     let size = shape[axis] as i64;
     let places = |shape: &[usize], seed: u64| {
         let places = Array::randint(0, size.max(1), shape, &Generator::new(seed));
-        let bad = wild && (size == 0 || seed % 3 == 0);
+        let bad = wild && (size == 0 || seed.is_multiple_of(3));
         if !bad || places.numel() == 0 {
             return places;
         }
         let mut list = places.to_vec::<i64>();
         let at = seed as usize % list.len();
-        list[at] = if seed % 2 == 0 { -1 - (seed % 7) as i64 } else { size };
+        list[at] = if seed.is_multiple_of(2) { -1 - (seed % 7) as i64 } else { size };
         Array::from_vec(list, shape)
     };
     let mut index_shape = shape.clone();
     index_shape[axis] = count;
     let mut smaller = index_shape.clone();
     for (d, n) in smaller.iter_mut().enumerate() {
-        if d != axis && *n > 1 && (seed >> d) % 2 == 0 {
+        if d != axis && *n > 1 && (seed >> d).is_multiple_of(2) {
             *n -= 1;
         }
     }
@@ -143,6 +143,8 @@ fn sides(case: &Case) -> [Side; 2] {
 
 type Outcome = Result<Vec<Array>, String>;
 
+type Op = fn(&Side) -> Outcome;
+
 fn one<E: std::fmt::Debug>(result: Result<Array, E>) -> Outcome {
     result.map(|x| vec![x]).map_err(|error| format!("{error:?}"))
 }
@@ -154,7 +156,7 @@ fn is_compute(dtype: DType) -> bool {
 }
 
 /// The operations, and whether results are sums or products of floats.
-const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
+const TABLE: &[(&str, bool, Op)] = &[
     ("index_select", false, |s| one(s.backend().index_select(&s.x, s.axis, &s.list))),
     ("gather", false, |s| one(s.backend().gather(&s.x, s.axis, &s.index))),
     ("scatter", true, |s| {
@@ -187,7 +189,7 @@ const TABLE: &[(&str, bool, fn(&Side) -> Outcome)] = &[
         let base = Array::full(wide.as_slice(), 1, s.dtype, &s.device);
         let mut region = base.layout().clone();
         for (d, &n) in shape.iter().enumerate() {
-            region = region.slice("place", d, usize::from(d % 2 == 0), n, 1 + d % 2);
+            region = region.slice("place", d, usize::from(d.is_multiple_of(2)), n, 1 + d % 2);
         }
         let flipped = region.flip(&[0]);
         let mut all = vec![s.backend().place(base.clone(), &region, &s.slices)];
