@@ -2,7 +2,7 @@
 
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
-use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Unary};
+use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Term, Unary};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -117,11 +117,19 @@ impl Backend for Cuda {
     // Reductions, softmax, norms, scans: `reduce.rs`, `softmax.rs`, `norm.rs`, `scan.rs`.
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
-        self.on_host([x], |[x]| Cpu.reduce(op, x, axes))
+        self.reduced(op, x, axes)
     }
 
     fn arg_reduce(&self, op: ArgReduce, x: &Array, axis: usize) -> Array {
-        self.on_host([x], |[x]| Cpu.arg_reduce(op, x, axis))
+        self.arg_reduced(op, x, axis)
+    }
+
+    fn reduce_term(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+        self.term_reduced(term, x, centre, axes)
+    }
+
+    fn count_nonzero(&self, x: &Array, axes: &[usize]) -> Array {
+        self.nonzero_counted(x, axes)
     }
 
     // Products, attention: `matmul.rs`, `attention.rs`.

@@ -22,6 +22,7 @@ macro_rules! files {
 
 const FILES: &[Ptx] = files! {
     "elementwise" "elementwise" 75,
+    "reduce" "reduce" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

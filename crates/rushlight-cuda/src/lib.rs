@@ -22,6 +22,7 @@ mod kernels;
 mod launch;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod reduce;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 
