@@ -133,32 +133,53 @@ RL_INLINE typename Op::Part fold_tree(typename Op::Part* part) {
     return part[0];
 }
 
+// Takes in the packs `first`, `first + by`, .. before `end`, `step` elements apart, four loads at a time. The elements of
+// pack i have the numbers from `at + i * unit`, or all this one if the unit is 1.
+template <class Op, int WIDTH>
+RL_INLINE void take_packs(typename Op::Part* part, const typename Op::In* x, i64 step, i64 first, i64 by, i64 end, i64 at,
+                          i64 unit, const typename Op::In* centre) {
+    typedef Pack<typename Op::In, WIDTH> Elements;
+    i64 i = first;
+#pragma unroll 1
+    for (; i + 3 * by < end; i += 4 * by) {
+        Elements pack[4];
+#pragma unroll
+        for (int u = 0; u < 4; u++) pack[u] = *reinterpret_cast<const Elements*>(x + (i + u * by) * step);
+#pragma unroll
+        for (int u = 0; u < 4; u++)
+#pragma unroll
+            for (int k = 0; k < WIDTH; k++) Op::take(part[k], pack[u].at[k], at + (i + u * by) * unit + (unit > 1 ? k : 0), centre[k]);
+    }
+#pragma unroll 1
+    for (; i < end; i += by) {
+        Elements pack = *reinterpret_cast<const Elements*>(x + i * step);
+#pragma unroll
+        for (int k = 0; k < WIDTH; k++) Op::take(part[k], pack.at[k], at + i * unit + (unit > 1 ? k : 0), centre[k]);
+    }
+}
+
 // What thread `rank` of `threads` folds of `count` elements, the first of which has the number `first`. For packs they lie
 // without gaps from an address that is a multiple of a pack.
 template <class Op, int WIDTH>
 RL_INLINE typename Op::Part fold_run(const typename Op::In* x, i64 step, i64 count, i64 first, int rank, int threads,
                                      typename Op::In centre) {
-    typedef typename Op::In In;
+    typename Op::In centres[WIDTH];
+#pragma unroll
+    for (int k = 0; k < WIDTH; k++) centres[k] = centre;
     typename Op::Part total = Op::start();
     i64 packs = count / WIDTH;
+#pragma unroll 1
     for (i64 base = 0; base < packs; base += (i64)threads * LEAF) {
         typename Op::Part part[WIDTH];
 #pragma unroll
         for (int k = 0; k < WIDTH; k++) part[k] = Op::start();
         i64 end = packs - base < (i64)threads * LEAF ? packs : base + (i64)threads * LEAF;
-#pragma unroll 4
-        for (i64 i = base + rank; i < end; i += threads) {
-            if constexpr (WIDTH == 1) {
-                Op::take(part[0], x[i * step], first + i, centre);
-            } else {
-                Pack<In, WIDTH> pack = reinterpret_cast<const Pack<In, WIDTH>*>(x)[i];
-#pragma unroll
-                for (int k = 0; k < WIDTH; k++) Op::take(part[k], pack.at[k], first + i * WIDTH + k, centre);
-            }
-        }
+        take_packs<Op, WIDTH>(part, x, WIDTH == 1 ? step : WIDTH, base + rank, threads, end, first, WIDTH, centres);
         total = Op::fold(total, fold_tree<Op, WIDTH>(part));
     }
-    for (i64 i = packs * WIDTH + rank; i < count; i += threads) Op::take(total, x[i * step], first + i, centre);
+    if constexpr (WIDTH > 1)
+#pragma unroll 1
+        for (i64 i = packs * WIDTH + rank; i < count; i += threads) Op::take(total, x[i], first + i, centre);
     return total;
 }
 
@@ -233,22 +254,19 @@ RL_INLINE void reduce_columns(const typename Op::In* x, typename Op::Out* y, typ
         centre_of[k] = centre_at(centre, at[2] + k * centres);
     }
     x += at[0];
+#pragma unroll 1
     for (i64 base = first; there && base < last; base += slots * LEAF) {
         Part part[WIDTH];
 #pragma unroll
         for (int k = 0; k < WIDTH; k++) part[k] = Op::start();
         i64 end = last - base < slots * LEAF ? last : base + slots * LEAF;
-#pragma unroll 4
-        for (i64 row = base + slot; row < end; row += slots) {
-            Pack<In, WIDTH> pack = *reinterpret_cast<const Pack<In, WIDTH>*>(x + row * step);
-#pragma unroll
-            for (int k = 0; k < WIDTH; k++) Op::take(part[k], pack.at[k], row, centre_of[k]);
-        }
+        take_packs<Op, WIDTH>(part, x, step, base + slot, slots, end, 0, 1, centre_of);
 #pragma unroll
         for (int k = 0; k < WIDTH; k++) total[k] = Op::fold(total[k], part[k]);
     }
 #pragma unroll
     for (int k = 0; k < WIDTH; k++) box[k * 256 + threadIdx.x] = total[k];
+#pragma unroll 1
     for (int half = slots / 2; half > 0; half /= 2) {
         __syncthreads();
         if (slot < half)
@@ -272,7 +290,7 @@ RL_INLINE void reduce_columns(const typename Op::In* x, typename Op::Out* y, typ
 
 #define REDUCE(name, ...)                                                                                              \
     RL_BOUNDED(rows_##name, 256, 1, const __VA_ARGS__::In* x, __VA_ARGS__::Out* y, __VA_ARGS__::Part* parts,           \
-               const __VA_ARGS__::In* centre, View<3> kept, i64 tasks, i64 count, i64 step, i64 chunks, i64 chunk,     \
+               const __VA_ARGS__::In* centre, const __grid_constant__ View<3> kept, i64 tasks, i64 count, i64 step, i64 chunks, i64 chunk,     \
                i64 width, i64 packed) {                                                                                \
         reduce_rows<__VA_ARGS__>(x, y, parts, centre, kept, tasks, count, step, chunks, chunk, (int)width, (int)packed); \
     }                                                                                                                  \
@@ -281,7 +299,7 @@ RL_INLINE void reduce_columns(const typename Op::In* x, typename Op::Out* y, typ
 // Columns one at a time, or as many as a pack has where they lie so.
 #define COLUMNS(way, name, at_once, ...)                                                                              \
     RL_BOUNDED(way##_##name, 256, 1, const __VA_ARGS__::In* x, __VA_ARGS__::Out* y, __VA_ARGS__::Part* parts,         \
-               const __VA_ARGS__::In* centre, View<3> kept, i64 columns, i64 count, i64 step, i64 chunk, i64 width) { \
+               const __VA_ARGS__::In* centre, const __grid_constant__ View<3> kept, i64 columns, i64 count, i64 step, i64 chunk, i64 width) { \
         reduce_columns<__VA_ARGS__, at_once>(x, y, parts, centre, kept, columns, count, step, chunk, (int)width);     \
     }
 

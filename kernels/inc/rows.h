@@ -5,8 +5,10 @@
 #include "rushlight.h"
 
 // A function that is called, not copied to where it is used, which keeps PTX small where many kernels need it once a row.
+// What it is given the address of among a kernel's arguments is a `__grid_constant__`, else it would be copied first.
 #ifdef RL_HOST
 #define RL_CALLED inline
+#define __grid_constant__
 #else
 #define RL_CALLED static __device__ __noinline__
 #endif
@@ -19,9 +21,10 @@ RL_INLINE i64 shuffle_xor(i64 x, int bits) { return __shfl_xor_sync(ALL_LANES, x
 RL_INLINE boolean shuffle_xor(boolean x, int bits) { return (boolean)__shfl_xor_sync(ALL_LANES, (int)x, bits); }
 
 RL_INLINE float exp_of(float x) { return expf(x); }
-RL_INLINE double exp_of(double x) { return exp(x); }
+// Of f64 these are called: inlined they would be most of all PTX.
+RL_CALLED double exp_of(double x) { return exp(x); }
 RL_INLINE float log_of(float x) { return logf(x); }
-RL_INLINE double log_of(double x) { return log(x); }
+RL_CALLED double log_of(double x) { return log(x); }
 RL_INLINE float root_of(float x) { return sqrtf(x); }
 RL_INLINE double root_of(double x) { return sqrt(x); }
 RL_INLINE float size_of(float x) { return fabsf(x); }

@@ -2,7 +2,9 @@
 
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
-use rushlight_array::backend::{ArgReduce, Binary, Compare, OutOfRange, Reduce, Scatter, Term, Unary};
+use rushlight_array::backend::{
+    ArgReduce, Binary, Compare, Norm, OutOfRange, Reduce, Scan, Scatter, Term, Unary,
+};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -132,6 +134,57 @@ impl Backend for Cuda {
         self.nonzero_counted(x, axes)
     }
 
+    fn softmax(&self, x: &Array, axis: usize) -> Array {
+        self.softmax_along(x, axis, false)
+    }
+
+    fn log_softmax(&self, x: &Array, axis: usize) -> Array {
+        self.softmax_along(x, axis, true)
+    }
+
+    fn softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        self.softmax_grad_along(grad, y, axis, false)
+    }
+
+    fn log_softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        self.softmax_grad_along(grad, y, axis, true)
+    }
+
+    fn cross_entropy(&self, x: &Array, target: &Array) -> (Array, Array) {
+        self.cross_entropies(x, target)
+    }
+
+    fn cross_entropy_grad(&self, x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+        self.cross_entropies_grad(x, stats, target, grad)
+    }
+
+    fn norm(&self, kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
+        self.normed(kind, x, weight, bias, eps)
+    }
+
+    fn norm_grad(
+        &self,
+        kind: Norm,
+        grad: &Array,
+        x: &Array,
+        stats: &Array,
+        weight: Option<&Array>,
+    ) -> (Array, Array, Array) {
+        self.normed_grad(kind, grad, x, stats, weight)
+    }
+
+    fn scan(&self, op: Scan, x: &Array, axis: usize, reverse: bool) -> Array {
+        self.scanned(op, x, axis, reverse)
+    }
+
+    fn scan_extreme(&self, op: ArgReduce, x: &Array, axis: usize) -> (Array, Array) {
+        self.extremes_scanned(op, x, axis)
+    }
+
+    fn recurrence(&self, a: &Array, b: &Array, axis: usize, reverse: bool) -> Array {
+        self.recurred(a, b, axis, reverse)
+    }
+
     // Products, attention: `matmul.rs`, `attention.rs`.
 
     fn matmul(&self, a: &Array, b: &Array) -> Array {
@@ -139,6 +192,22 @@ impl Backend for Cuda {
     }
 
     // Windows and channels: `conv.rs`, `pool.rs`, `channels.rs`.
+
+    fn channel_stats(&self, x: &Array) -> Array {
+        self.stats_of_channels(x)
+    }
+
+    fn channel_grad_sums(&self, grad: &Array, x: &Array, mean: &Array) -> Array {
+        self.grad_sums_of_channels(grad, x, mean)
+    }
+
+    fn channel_scale(&self, x: &Array, factors: &Array) -> Array {
+        self.channels_scaled(x, factors)
+    }
+
+    fn channel_mix(&self, grad: &Array, x: &Array, factors: &Array) -> Array {
+        self.channels_mixed(grad, x, factors)
+    }
 
     // Index, scatter, sort: `index.rs`, `scatter.rs`, `sort.rs`.
 

@@ -21,8 +21,12 @@ macro_rules! files {
 }
 
 const FILES: &[Ptx] = files! {
+    "channels" "channels" 75,
     "elementwise" "elementwise" 75,
+    "norm" "norm" 75,
     "reduce" "reduce" 75,
+    "scan" "scan" 75,
+    "softmax" "softmax" 75,
 };
 
 /// The file of this name for a GPU of this compute capability: the one that asks for most.

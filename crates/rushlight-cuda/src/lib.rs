@@ -12,6 +12,7 @@
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
 
 mod backend;
+mod channels;
 #[allow(unsafe_code, reason = "the driver's functions")]
 mod driver;
 mod elementwise;
@@ -22,7 +23,11 @@ mod kernels;
 mod launch;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod norm;
 mod reduce;
+mod rows;
+mod scan;
+mod softmax;
 #[allow(unsafe_code, reason = "copies between host and GPU")]
 mod transfer;
 

@@ -37,6 +37,7 @@ macro_rules! of_dtype {
         }
     };
 }
+pub(crate) use of_dtype;
 
 impl Fold {
     fn of(op: Reduce, dtype: DType) -> Fold {
@@ -121,7 +122,7 @@ const ROWS: usize = 8;
 
 /// Into how many chunks a row or a block of columns is cut, and how long each is: about as many as fill a GPU together with
 /// the `others`, none shorter than `least`, with lengths that are multiples of `unit`.
-fn chunks(others: usize, count: usize, least: usize, unit: usize) -> (usize, usize) {
+pub(crate) fn chunks(others: usize, count: usize, least: usize, unit: usize) -> (usize, usize) {
     let wanted = (BLOCKS / others).clamp(1, count.div_ceil(least).max(1));
     let chunk = count.div_ceil(wanted).next_multiple_of(unit);
     (count.div_ceil(chunk), chunk)
