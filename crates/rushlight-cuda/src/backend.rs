@@ -8,6 +8,8 @@ use rushlight_array::backend::{
 };
 use rushlight_array::random::{Draws, Stretch};
 use rushlight_array::window::{Conv, Spans, Window};
+    ArgReduce, Binary, Compare, Norm, OutOfRange, Reduce, Scan, Scatter, Term, Unary,
+};
 use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
@@ -147,11 +149,70 @@ impl Backend for Cuda {
     // Reductions, softmax, norms, scans: `reduce.rs`, `softmax.rs`, `norm.rs`, `scan.rs`.
 
     fn reduce(&self, op: Reduce, x: &Array, axes: &[usize]) -> Array {
-        self.on_host([x], |[x]| Cpu.reduce(op, x, axes))
+        self.reduced(op, x, axes)
     }
 
     fn arg_reduce(&self, op: ArgReduce, x: &Array, axis: usize) -> Array {
-        self.on_host([x], |[x]| Cpu.arg_reduce(op, x, axis))
+        self.arg_reduced(op, x, axis)
+    }
+
+    fn reduce_term(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+        self.term_reduced(term, x, centre, axes)
+    }
+
+    fn count_nonzero(&self, x: &Array, axes: &[usize]) -> Array {
+        self.nonzero_counted(x, axes)
+    }
+
+    fn softmax(&self, x: &Array, axis: usize) -> Array {
+        self.softmax_along(x, axis, false)
+    }
+
+    fn log_softmax(&self, x: &Array, axis: usize) -> Array {
+        self.softmax_along(x, axis, true)
+    }
+
+    fn softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        self.softmax_grad_along(grad, y, axis, false)
+    }
+
+    fn log_softmax_grad(&self, grad: &Array, y: &Array, axis: usize) -> Array {
+        self.softmax_grad_along(grad, y, axis, true)
+    }
+
+    fn cross_entropy(&self, x: &Array, target: &Array) -> (Array, Array) {
+        self.cross_entropies(x, target)
+    }
+
+    fn cross_entropy_grad(&self, x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+        self.cross_entropies_grad(x, stats, target, grad)
+    }
+
+    fn norm(&self, kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
+        self.normed(kind, x, weight, bias, eps)
+    }
+
+    fn norm_grad(
+        &self,
+        kind: Norm,
+        grad: &Array,
+        x: &Array,
+        stats: &Array,
+        weight: Option<&Array>,
+    ) -> (Array, Array, Array) {
+        self.normed_grad(kind, grad, x, stats, weight)
+    }
+
+    fn scan(&self, op: Scan, x: &Array, axis: usize, reverse: bool) -> Array {
+        self.scanned(op, x, axis, reverse)
+    }
+
+    fn scan_extreme(&self, op: ArgReduce, x: &Array, axis: usize) -> (Array, Array) {
+        self.extremes_scanned(op, x, axis)
+    }
+
+    fn recurrence(&self, a: &Array, b: &Array, axis: usize, reverse: bool) -> Array {
+        self.recurred(a, b, axis, reverse)
     }
 
     // Products, attention: `matmul.rs`, `attention.rs`.
@@ -237,6 +298,23 @@ impl Backend for Cuda {
     }
 
     // Index, scatter, sort: `index.rs`, `scatter.rs`, `mask.rs`, `sort.rs`, `histogram.rs`.
+    fn channel_stats(&self, x: &Array) -> Array {
+        self.stats_of_channels(x)
+    }
+
+    fn channel_grad_sums(&self, grad: &Array, x: &Array, mean: &Array) -> Array {
+        self.grad_sums_of_channels(grad, x, mean)
+    }
+
+    fn channel_scale(&self, x: &Array, factors: &Array) -> Array {
+        self.channels_scaled(x, factors)
+    }
+
+    fn channel_mix(&self, grad: &Array, x: &Array, factors: &Array) -> Array {
+        self.channels_mixed(grad, x, factors)
+    }
+
+    // Index, scatter, sort: `index.rs`, `scatter.rs`, `sort.rs`.
 
     fn index_select(&self, x: &Array, axis: usize, index: &Array) -> Result<Array, OutOfRange> {
         self.index_selected(x, axis, index)
