@@ -3,14 +3,12 @@
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
 use rushlight_array::backend::{
-    ArgReduce, Attention, Binary, Compare, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scatter,
-    Ternary, Unary,
+    ArgReduce, Attention, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scan,
+    Scatter, Term, Ternary, Unary,
 };
 use rushlight_array::random::{Draws, Stretch};
 use rushlight_array::window::{Conv, Spans, Window};
-    ArgReduce, Binary, Compare, Norm, OutOfRange, Reduce, Scan, Scatter, Term, Unary,
-};
-use rushlight_array::{Array, Backend, Buffer, Cpu, DType, Device, HostBuffer, Layout, Scalar, Storage};
+use rushlight_array::{Array, Backend, Buffer, DType, Device, HostBuffer, Layout, Scalar, Storage};
 use std::fmt;
 use std::sync::Arc;
 
@@ -188,7 +186,14 @@ impl Backend for Cuda {
         self.cross_entropies_grad(x, stats, target, grad)
     }
 
-    fn norm(&self, kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
+    fn norm(
+        &self,
+        kind: Norm,
+        x: &Array,
+        weight: Option<&Array>,
+        bias: Option<&Array>,
+        eps: f64,
+    ) -> (Array, Array) {
         self.normed(kind, x, weight, bias, eps)
     }
 
@@ -278,7 +283,7 @@ impl Backend for Cuda {
     }
 
     fn fold_windows(&self, window: &Window, columns: &Array) -> Array {
-        self.folded(window, columns)
+        self.folded_windows(window, columns)
     }
 
     fn max_pool(&self, spans: &Spans, x: &Array) -> (Array, Array) {

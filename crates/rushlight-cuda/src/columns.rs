@@ -79,7 +79,7 @@ impl Cuda {
     }
 
     #[track_caller]
-    pub(crate) fn folded(&self, window: &Window, columns: &Array) -> Array {
+    pub(crate) fn folded_windows(&self, window: &Window, columns: &Array) -> Array {
         if !is_small(window) {
             return self.on_host([columns], |[columns]| Cpu.fold_windows(window, columns));
         }

@@ -15,6 +15,7 @@
 mod attention;
 mod backend;
 mod cast;
+mod channels;
 mod columns;
 mod conv;
 #[allow(unsafe_code, reason = "functions of cuBLAS")]
@@ -38,10 +39,15 @@ mod mask;
 mod matmul;
 #[allow(unsafe_code, reason = "blocks of the driver")]
 mod memory;
+mod norm;
 mod optimize;
 mod pool;
 mod random;
+mod reduce;
+mod rows;
+mod scan;
 mod scatter;
+mod softmax;
 mod sort;
 #[allow(unsafe_code, reason = "blocks that the GPU reads while the host goes on")]
 mod staging;

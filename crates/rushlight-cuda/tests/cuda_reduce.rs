@@ -40,7 +40,8 @@ impl Draw {
         }
         // The others give way, so that a run on the emulated device is short.
         while shape.iter().product::<usize>() > 2_500 {
-            let Some(axis) = (0..rank).filter(|&a| shape[a] > 1 && shape[a] < 1000).max_by_key(|&a| shape[a]) else {
+            let Some(axis) = (0..rank).filter(|&a| shape[a] > 1 && shape[a] < 1000).max_by_key(|&a| shape[a])
+            else {
                 break;
             };
             shape[axis] = shape[axis] / 2;
@@ -153,12 +154,18 @@ const TABLE: &[Row] = &[
     ("sum all", None, 1, false, |g| vec![g.x[0].sum()]),
     ("prod", None, 1, false, |g| {
         let x = &g.x[0];
-        let x = if x.dtype().is_float() { x.mul(&x.scalar_operand(1.0 / 64.0)).add(&x.scalar_operand(1.0)) } else { x.clone() };
+        let x = if x.dtype().is_float() {
+            x.mul(&x.scalar_operand(1.0 / 64.0)).add(&x.scalar_operand(1.0))
+        } else {
+            x.clone()
+        };
         vec![x.prod_dim(g.axes.clone(), true)]
     }),
     ("amax", None, 1, false, |g| vec![g.x[0].amax(g.axes.clone(), true)]),
     ("amin", None, 1, false, |g| vec![g.x[0].amin(g.axes.clone(), false)]),
-    ("all any", None, 1, false, |g| vec![g.x[0].all_dim(g.axes.clone(), false), g.x[0].any_dim(g.axes.clone(), true)]),
+    ("all any", None, 1, false, |g| {
+        vec![g.x[0].all_dim(g.axes.clone(), false), g.x[0].any_dim(g.axes.clone(), true)]
+    }),
     ("argmax", None, 1, false, |g| vec![g.x[0].argmax(g.axis, g.choice % 2 == 0)]),
     ("argmin", None, 1, false, |g| vec![g.x[0].argmin(g.axis, false)]),
     ("count_nonzero", None, 1, false, |g| vec![g.x[0].count_nonzero("", g.axes.clone(), true)]),
@@ -207,7 +214,11 @@ const TABLE: &[Row] = &[
     ("cumsum", None, 1, false, |g| vec![g.x[0].scan("", Scan::Sum, g.axis, g.choice % 2 == 0)]),
     ("cumprod", None, 1, false, |g| {
         let x = &g.x[0];
-        let x = if x.dtype().is_float() { x.mul(&x.scalar_operand(1.0 / 64.0)).add(&x.scalar_operand(1.0)) } else { x.clone() };
+        let x = if x.dtype().is_float() {
+            x.mul(&x.scalar_operand(1.0 / 64.0)).add(&x.scalar_operand(1.0))
+        } else {
+            x.clone()
+        };
         vec![x.scan("", Scan::Prod, g.axis, g.choice % 2 == 0)]
     }),
     ("logcumsumexp", None, 1, true, |g| vec![g.x[0].scan("", Scan::LogSumExp, g.axis, g.choice % 2 == 0)]),
