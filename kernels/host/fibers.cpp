@@ -19,6 +19,13 @@ thread_local uint3 thread_index, block_index, block_size, grid_size;
 static Kernel* all_kernels = nullptr;
 Kernel::Kernel(const char* name, Call call, const std::size_t* sizes, std::size_t count)
     : name(name), call(call), sizes(sizes), count(count), next(all_kernels) {
+    // The emulated driver finds kernels by their names alone, whatever file they are of.
+    for (Kernel* other = all_kernels; other != nullptr; other = other->next) {
+        if (std::strcmp(other->name, name) == 0) {
+            std::fprintf(stderr, "emulated GPU: two kernels are called %s\n", name);
+            std::abort();
+        }
+    }
     all_kernels = this;
 }
 
