@@ -17,15 +17,8 @@ namespace rl_host {
 thread_local uint3 thread_index, block_index, block_size, grid_size;
 
 static Kernel* all_kernels = nullptr;
-Kernel::Kernel(const char* name, Call call, const std::size_t* sizes, std::size_t count)
-    : name(name), call(call), sizes(sizes), count(count), next(all_kernels) {
-    // The emulated driver finds kernels by their names alone, whatever file they are of.
-    for (Kernel* other = all_kernels; other != nullptr; other = other->next) {
-        if (std::strcmp(other->name, name) == 0) {
-            std::fprintf(stderr, "emulated GPU: two kernels are called %s\n", name);
-            std::abort();
-        }
-    }
+Kernel::Kernel(const char* name, const char* file, Call call, const std::size_t* sizes, std::size_t count)
+    : name(name), file(file), call(call), sizes(sizes), count(count), next(all_kernels) {
     all_kernels = this;
 }
 
@@ -304,10 +297,10 @@ void* shared_memory() { return scheduler.shared.data(); }
 
 using namespace rl_host;
 
-// The kernel of this name, or null.
-extern "C" const void* rl_find_kernel(const char* name) {
+// The kernel of this name in this file, or null.
+extern "C" const void* rl_find_kernel(const char* file, const char* name) {
     for (Kernel* kernel = all_kernels; kernel != nullptr; kernel = kernel->next)
-        if (std::strcmp(kernel->name, name) == 0) return kernel;
+        if (std::strcmp(kernel->file, file) == 0 && std::strcmp(kernel->name, name) == 0) return kernel;
     return nullptr;
 }
 

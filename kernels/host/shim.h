@@ -39,12 +39,14 @@ typedef void (*Call)(void** arguments);
 // What the emulated driver finds by name.
 struct Kernel {
     const char* name;
+    // Of which file, without `.cu`.
+    const char* file;
     Call call;
     // The sizes of the arguments.
     const std::size_t* sizes;
     std::size_t count;
     Kernel* next;
-    Kernel(const char* name, Call call, const std::size_t* sizes, std::size_t count);
+    Kernel(const char* name, const char* file, Call call, const std::size_t* sizes, std::size_t count);
 };
 
 template <class... A>
@@ -82,7 +84,7 @@ void* shared_memory();
 #define RL_KERNEL(name, ...)                                                                   \
     static void name(__VA_ARGS__);                                                             \
     static rl_host::Kernel name##_kernel(                                                      \
-        #name, [](void** a) { rl_host::call_with(&name, a); }, decltype(rl_host::sizes_of(&name))::of, \
+        #name, RL_FILE, [](void** a) { rl_host::call_with(&name, a); }, decltype(rl_host::sizes_of(&name))::of, \
         decltype(rl_host::sizes_of(&name))::count);                                            \
     static void name(__VA_ARGS__)
 #define RL_BOUNDED(name, threads, blocks, ...) RL_KERNEL(name, __VA_ARGS__)

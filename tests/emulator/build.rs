@@ -25,7 +25,7 @@ fn main() {
     for name in &names {
         // Files may use the same names for different things, as they do on a GPU, where each is a program of its own.
         let text = format!(
-            "#include \"shim.h\"\n#include \"rushlight.h\"\nnamespace file_{name} {{\n#include \"{name}.cu\"\n}}\n"
+            "#define RL_FILE \"{name}\"\n#include \"shim.h\"\n#include \"rushlight.h\"\nnamespace file_{name} {{\n#include \"{name}.cu\"\n}}\n"
         );
         let path = out.join(format!("{name}.cpp"));
         fs::write(&path, text).expect("the output folder can be written");

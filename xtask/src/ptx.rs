@@ -25,7 +25,7 @@ impl Source {
     }
 
     fn header(&self) -> String {
-        format!("// made by `cargo xtask ptx` from a source of hash {:016x}\n", self.hash)
+        format!("// {}.cu by `cargo xtask ptx`, from a source of hash {:016x}\n", self.name, self.hash)
     }
 
     /// Whether this PTX was made from the source as it is.

@@ -4,11 +4,11 @@ use crate::{
     CAPTURE_UNSUPPORTED, INVALID_CONTEXT, INVALID_HANDLE, INVALID_PTX, INVALID_VALUE, LAUNCH_FAILED,
     NOT_FOUND, SUCCESS, current, driver, give, graph, number,
 };
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, Once, PoisonError};
 
 unsafe extern "C" {
-    fn rl_find_kernel(name: *const c_char) -> *const c_void;
+    fn rl_find_kernel(file: *const c_char, name: *const c_char) -> *const c_void;
     fn rl_kernel_arguments(kernel: *const c_void, sizes: *mut usize, most: usize) -> usize;
     fn rl_set_order(order: u64);
     fn rl_launch(
@@ -137,7 +137,10 @@ driver! {
         if !text.contains(&format!(".entry {wanted}(")) {
             return NOT_FOUND;
         }
-        let kernel = unsafe { rl_find_kernel(name) };
+        // Its first line says of which file it is.
+        let file = text.trim_start_matches("// ").split(".cu").next().unwrap_or_default();
+        let file = CString::new(file).unwrap_or_default();
+        let kernel = unsafe { rl_find_kernel(file.as_ptr(), name) };
         if kernel.is_null() { NOT_FOUND } else { unsafe { give(function, kernel) } }
     }
     fn cuFuncSetAttribute(_function: *const c_void, _attribute: c_uint, _value: c_int) { SUCCESS }
