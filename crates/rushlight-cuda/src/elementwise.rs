@@ -223,13 +223,13 @@ fn packing<const N: usize>(view: &View<N>, arrays: [&Array; N], width: usize) ->
         return 0;
     }
     let mut packing = 1;
-    for k in 0..N {
-        match view.strides[k][rank - 1] {
+    for (k, (array, strides)) in arrays.into_iter().zip(&view.strides).enumerate() {
+        match strides[rank - 1] {
             0 => {}
             1 => {
-                let pack = (width * arrays[k].dtype().size()).min(16) as Address;
-                let rows = view.strides[k][..rank - 1].iter().all(|step| step % width as i64 == 0);
-                if !rows || !address(arrays[k]).is_multiple_of(pack) {
+                let pack = (width * array.dtype().size()).min(16) as Address;
+                let rows = strides[..rank - 1].iter().all(|step| step % width as i64 == 0);
+                if !rows || !address(array).is_multiple_of(pack) {
                     return 0;
                 }
                 packing |= 2 << k;
