@@ -43,8 +43,10 @@ fn sanitized() -> bool {
 
 /// All files of a folder, one behind the other.
 fn texts(folder: &Path) -> String {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).expect("the folder can be read").filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the folder can be read")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     paths.sort();
     paths.iter().map(|path| fs::read_to_string(path).expect("sources are text")).collect()
 }

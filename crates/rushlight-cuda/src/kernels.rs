@@ -34,7 +34,11 @@ mod tests {
         for ptx in FILES {
             let text = ptx.text();
             assert_eq!(text.len(), ptx.size, "{}", ptx.file);
-            assert!(text.starts_with(format!("// {}.cu by", ptx.file).as_bytes()) && text.ends_with(b"\0"), "{}", ptx.file);
+            assert!(
+                text.starts_with(format!("// {}.cu by", ptx.file).as_bytes()) && text.ends_with(b"\0"),
+                "{}",
+                ptx.file
+            );
         }
     }
 }
