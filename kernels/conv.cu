@@ -68,15 +68,15 @@ struct Tap {
 constexpr int CHUNK = 256;
 
 // `result[row][column] = sum of filter[row][k] * source[k][column]`: a row is a channel of the result, a column a place of
-// a sample, `k` a channel of the source with a tap. A thread has TM x TN elements. The pool of POOLED is over windows of two
+// a sample, `k` a channel of the source with a tap. A block has BM x BN elements and goes on by BK terms, a thread has TM x TN. The pool of POOLED is over windows of two
 // by two, whose places are four columns side by side.
-template <class T, int BM, int BN, int TM, int TN, int JOB>
+template <class T, int BM, int BN, int BK, int TM, int TN, int JOB>
 RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filter, const T* bias, T* out, i64* places,
                         const Sizes& s, int relu, i64 column_tiles, i64 tiles) {
-    constexpr int BK = 8, THREADS = (BM / TM) * (BN / TN), WIDE = BN / TN;
-    constexpr int A = BM * BK / THREADS, B = BK * BN / THREADS;
-    static_assert(THREADS >= BN && THREADS % BN == 0 && THREADS % BK == 0 && CHUNK % BK == 0, "");
-    static_assert(BM * BK % THREADS == 0 && TM % 4 == 0 && TN % 4 == 0, "");
+    constexpr int THREADS = (BM / TM) * (BN / TN), WIDE = BN / TN;
+    constexpr int A = BM * 8 / THREADS, B = BK * BN / THREADS, ROW = TM < 4 ? TM : 4;
+    static_assert(THREADS >= BN && THREADS % BN == 0 && BK % 8 == 0 && CHUNK % BK == 0, "");
+    static_assert(BM * 8 % THREADS == 0 && BK * BN % THREADS == 0 && TM % ROW == 0 && TN % 4 == 0, "");
     __shared__ Pack<T, 4> a_tiles[2][BK][BM / 4 + 1];
     __shared__ Pack<T, 4> b_tiles[2][BK][BN / 4];
     __shared__ Tap taps[CHUNK];
@@ -184,13 +184,17 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                 filter_at[i] = at;
             }
         };
-        T a_next[A], b_next[B];
+        T a_next[BK / 8][A], b_next[B];
         auto gather = [&](int first) {
-            const int at = filter_at[first % CHUNK + thread % BK];
+            // Eight lanes read neighbours, and write to different banks.
 #pragma unroll
-            for (int i = 0; i < A; i++) {
-                int row = first_row + thread / BK + i * (THREADS / BK);
-                a_next[i] = at >= 0 && row < rows ? weights[row * row_step + at] : (T)0;
+            for (int k = 0; k < BK / 8; k++) {
+                const int at = filter_at[first % CHUNK + 8 * k + thread % 8];
+#pragma unroll
+                for (int i = 0; i < A; i++) {
+                    int row = first_row + thread / 8 + i * (THREADS / 8);
+                    a_next[k][i] = at >= 0 && row < rows ? weights[row * row_step + at] : (T)0;
+                }
             }
 #pragma unroll
             for (int i = 0; i < B; i++) {
@@ -202,9 +206,12 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
             }
         };
         auto keep = [&](int buffer) {
-            T* a = a_tiles[buffer][thread % BK][0].at;
 #pragma unroll
-            for (int i = 0; i < A; i++) a[thread / BK + i * (THREADS / BK)] = a_next[i];
+            for (int k = 0; k < BK / 8; k++) {
+                T* a = a_tiles[buffer][8 * k + thread % 8][0].at;
+#pragma unroll
+                for (int i = 0; i < A; i++) a[thread / 8 + i * (THREADS / 8)] = a_next[k][i];
+            }
 #pragma unroll
             for (int i = 0; i < B; i++) {
                 b_tiles[buffer][thread / BN + i * (THREADS / BN)][0].at[thread % BN] = b_next[i];
@@ -231,15 +238,18 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
             if (k >= 0) {
 #pragma unroll(STEPS<T>)
                 for (int i = 0; i < BK; i++) {
-                    Pack<T, 4> a[TM / 4], b[TN / 4];
+                    Pack<T, ROW> a[TM / ROW];
+                    Pack<T, 4> b[TN / 4];
 #pragma unroll
-                    for (int m = 0; m < TM / 4; m++) a[m] = a_tiles[buffer][i][m * (BM / TM) + ty];
+                    for (int m = 0; m < TM / ROW; m++) {
+                        a[m] = reinterpret_cast<Pack<T, ROW>*>(a_tiles[buffer][i])[m * (BM / TM) + ty];
+                    }
 #pragma unroll
                     for (int n = 0; n < TN / 4; n++) b[n] = b_tiles[buffer][i][n * WIDE + tx];
 #pragma unroll
                     for (int m = 0; m < TM; m++) {
 #pragma unroll
-                        for (int n = 0; n < TN; n++) sums[m][n] += a[m / 4].at[m % 4] * b[n / 4].at[n % 4];
+                        for (int n = 0; n < TN; n++) sums[m][n] += a[m / ROW].at[m % ROW] * b[n / 4].at[n % 4];
                     }
                 }
             }
@@ -249,10 +259,10 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
 
 #pragma unroll
         for (int m = 0; m < TM; m++) {
-            const int row = first_row + (m / 4 * (BM / TM) + ty) * 4 + m % 4;
+            const int row = first_row + (m / ROW * (BM / TM) + ty) * ROW + m % ROW;
             if (row >= rows) continue;
-            T more = (T)0;
-            if (JOB != BACKWARD && bias != nullptr) more = bias[group * rows + row];
+            const T more = JOB != BACKWARD && bias != nullptr ? bias[group * rows + row] : (T)0;
+            T* to_row = out + (i64)row * result_plane;
 #pragma unroll
             for (int n = 0; n < TN; n += 4) {
                 const int column = (n / 4 * WIDE + tx) * 4;
@@ -263,7 +273,7 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                     four.at[i] = JOB == POOLED || (JOB == FORWARD && relu) ? relu_of(sum) : sum;
                 }
                 const i64 at = column_at[column];
-                T* to = out + at + (i64)row * result_plane;
+                T* to = to_row + at;
                 if (JOB == POOLED) {
                     if (at < 0) continue;
                     // The first of equals, the last NaN.
@@ -281,11 +291,10 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                 } else if (at >= 0 && column_at[column + 3] == at + 3 && ((uint64_t)to & 15) == 0) {
                     *reinterpret_cast<Pack<T, 4>*>(to) = four;
                 } else {
-#pragma unroll 1
+#pragma unroll
                     for (int i = 0; i < 4; i++) {
                         const i64 one = column_at[column + i];
-                        const T value = i < 2 ? (i == 0 ? four.at[0] : four.at[1]) : (i == 2 ? four.at[2] : four.at[3]);
-                        if (one >= 0) out[one + (i64)row * result_plane] = value;
+                        if (one >= 0) to_row[one] = four.at[i];
                     }
                 }
             }
@@ -572,20 +581,20 @@ RL_INLINE void depthwise_weight(const T* __restrict__ grad, const T* __restrict_
     }
 }
 
-#define TILED(name, job, T, dtype, blocks, BM, BN, TM, TN)                                                                  \
+#define TILED(name, job, T, dtype, blocks, BM, BN, BK, TM, TN)                                                                 \
     RL_BOUNDED(name##_##dtype, (BM / TM) * (BN / TN), blocks, const T* source, const T* filter, const T* bias, T* out,      \
                i64* places, Sizes sizes, int relu, i64 column_tiles, i64 tiles) {                                           \
-        multiply<T, BM, BN, TM, TN, job>(source, filter, bias, out, places, sizes, relu, column_tiles, tiles);              \
+        multiply<T, BM, BN, BK, TM, TN, job>(source, filter, bias, out, places, sizes, relu, column_tiles, tiles);              \
     }
 #define TILED_WEIGHT(name, T, dtype, blocks, BM, BN, TM, TN)                                                                \
     RL_BOUNDED(name##_##dtype, (BM / TM) * (BN / TN), blocks, const T* grad, const T* x, T* out, Sizes sizes, Dividers by,  \
                i64 length, i64 tiles) {                                                                                     \
         weight<T, BM, BN, TM, TN>(grad, x, out, sizes, by, length, tiles);                                                  \
     }
-#define JOBS(tile, T, dtype, blocks, BM, BN, TM, TN)                          \
-    TILED(forward_##tile, FORWARD, T, dtype, blocks, BM, BN, TM, TN)          \
-    TILED(forward_pooled_##tile, POOLED, T, dtype, blocks, BM, BN, TM, TN)    \
-    TILED(grad_input_##tile, BACKWARD, T, dtype, blocks, BM, BN, TM, TN)
+#define JOBS(tile, T, dtype, blocks, BM, BN, BK, TM, TN)                          \
+    TILED(forward_##tile, FORWARD, T, dtype, blocks, BM, BN, BK, TM, TN)          \
+    TILED(forward_pooled_##tile, POOLED, T, dtype, blocks, BM, BN, BK, TM, TN)    \
+    TILED(grad_input_##tile, BACKWARD, T, dtype, blocks, BM, BN, BK, TM, TN)
 #define PLAIN(T, dtype)                                                                                                     \
     RL_KERNEL(add_parts_##dtype, const T* parts, T* out, i64 number, i64 count) { add_parts(parts, out, number, count); }   \
     RL_KERNEL(depthwise_##dtype, const T* x, const T* filter, const T* bias, T* y, Sizes sizes, int relu, i64 count) {      \
@@ -599,12 +608,12 @@ RL_INLINE void depthwise_weight(const T* __restrict__ grad, const T* __restrict_
         depthwise_weight(grad, x, out, sizes, by, length, blocks);                                                          \
     }
 
-JOBS(16x64, float, f32, 8, 16, 64, 4, 4)
-JOBS(32x32, float, f32, 8, 32, 32, 4, 4)
-JOBS(32x128, float, f32, 4, 32, 128, 4, 8)
-JOBS(64x128, float, f32, 3, 64, 128, 8, 8)
-JOBS(32x32, double, f64, 4, 32, 32, 4, 4)
-JOBS(32x32, i64, i64, 4, 32, 32, 4, 4)
+JOBS(16x64, float, f32, 4, 16, 64, 32, 2, 4)
+JOBS(32x32, float, f32, 4, 32, 32, 32, 2, 4)
+JOBS(32x128, float, f32, 4, 32, 128, 8, 4, 8)
+JOBS(64x128, float, f32, 3, 64, 128, 8, 8, 8)
+JOBS(32x32, double, f64, 3, 32, 32, 16, 2, 4)
+JOBS(32x32, i64, i64, 3, 32, 32, 16, 2, 4)
 TILED_WEIGHT(weight_16x64, float, f32, 8, 16, 64, 4, 4)
 TILED_WEIGHT(weight_32x64, float, f32, 4, 32, 64, 4, 4)
 TILED_WEIGHT(weight_64x64, float, f32, 4, 64, 64, 8, 4)

@@ -56,8 +56,8 @@ macro_rules! tiles {
 
 /// Of f32; the first also of the other types.
 const TILES: &[Tile] = tiles! {
-    32 x 32 64 45,
-    16 x 64 64 45,
+    32 x 32 128 40,
+    16 x 64 128 40,
     32 x 128 128 70,
     64 x 128 128 100,
 };
