@@ -1,4 +1,4 @@
-//! Convolutions and their gradients: `kernels/conv.cu`.
+//! Convolutions and their gradients: `kernels/conv.cu`, `kernels/depthwise.cu`.
 //!
 //! A convolution is a product of matrices; which tiles it is cut into, and into how many parts the sum of a weight's gradient,
 //! is decided here, by the shapes alone: every GPU gives the same bits. The host computes what has a sample or a weight of 2^31
@@ -112,7 +112,8 @@ fn is_depthwise(conv: &Conv) -> bool {
 }
 
 fn name(operation: &'static str, dtype: DType) -> KernelName {
-    ("conv", operation, number_type(dtype))
+    let file = if operation.starts_with("depthwise") { "depthwise" } else { "conv" };
+    (file, operation, number_type(dtype))
 }
 
 /// Blocks for so many tiles; the kernels go on with further tiles if these are too many.

@@ -23,6 +23,7 @@ macro_rules! files {
 const FILES: &[Ptx] = files! {
     "columns" "columns" 75,
     "conv" "conv" 75,
+    "depthwise" "depthwise" 75,
     "elementwise" "elementwise" 75,
     "pool" "pool" 75,
 };
