@@ -8,7 +8,7 @@ struct Window {
 };
 
 // By the places of a layer and of a line.
-struct Dividers {
+struct PlaneDividers {
     Divider layer, line;
 };
 
@@ -17,7 +17,7 @@ RL_INLINE i64 stride_of_rows(int lanes) { return (i64)gridDim.x * (blockDim.x / 
 
 // A row of the columns; `lanes` threads go along it.
 template <class T>
-RL_INLINE void unfold(const T* x, T* columns, const Window& s, const Dividers& by, int lanes, i64 rows) {
+RL_INLINE void unfold(const T* x, T* columns, const Window& s, const PlaneDividers& by, int lanes, i64 rows) {
     const int kernel = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
     const int depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input;
     const int count = s.axis[0].output * s.axis[1].output * s.axis[2].output;
@@ -42,7 +42,7 @@ RL_INLINE void unfold(const T* x, T* columns, const Window& s, const Dividers& b
 
 // A row is a plane of the result. The sums are in the order of the rows of the columns.
 template <class T>
-RL_INLINE void fold(const T* columns, T* out, const Window& s, const Dividers& by, int lanes, i64 rows) {
+RL_INLINE void fold(const T* columns, T* out, const Window& s, const PlaneDividers& by, int lanes, i64 rows) {
     const int kernel = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
     const int size = s.axis[0].input * s.axis[1].input * s.axis[2].input;
     const int high = s.axis[1].output, wide = s.axis[2].output, count = s.axis[0].output * high * wide;
@@ -71,11 +71,11 @@ RL_INLINE void fold(const T* columns, T* out, const Window& s, const Dividers& b
 }
 
 #define UNFOLD(bytes, T)                                                                                       \
-    RL_KERNEL(unfold_##bytes, const T* x, T* columns, Window window, Dividers by, int lanes, i64 rows) {       \
+    RL_KERNEL(unfold_##bytes, const T* x, T* columns, Window window, PlaneDividers by, int lanes, i64 rows) {       \
         unfold(x, columns, window, by, lanes, rows);                                                           \
     }
 #define FOLD(T, dtype)                                                                                         \
-    RL_KERNEL(fold_##dtype, const T* columns, T* out, Window window, Dividers by, int lanes, i64 rows) {       \
+    RL_KERNEL(fold_##dtype, const T* columns, T* out, Window window, PlaneDividers by, int lanes, i64 rows) {       \
         fold(columns, out, window, by, lanes, rows);                                                           \
     }
 

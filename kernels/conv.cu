@@ -6,22 +6,11 @@
 
 #include "windows.h"
 
-// As in `src/conv.rs`.
-struct Sizes {
-    Slide axis[3];
-    int batch, groups;
-    // Channels of a group.
-    int inputs, outputs;
-};
-
 // What is computed of a convolution.
 enum Job { FORWARD, POOLED, BACKWARD };
 
 // Places beyond this are in no image: the host sees to it that sizes, paddings and windows stay below 2^28.
 constexpr int OUTSIDE = 1 << 29;
-
-template <class T>
-RL_INLINE T relu_of(T x) { return x < (T)0 ? (T)0 : x; }
 
 // The places of a result along an axis, and where in the source the taps of the filter read for them: for place `p` and tap
 // `t` at `start + p * step + t * delta`; the tap is `first_tap + t * tap_step` of the filter, the place
@@ -68,15 +57,15 @@ struct Tap {
 constexpr int CHUNK = 256;
 
 // `result[row][column] = sum of filter[row][k] * source[k][column]`: a row is a channel of the result, a column a place of
-// a sample, `k` a channel of the source with a tap. A thread has TM x TN elements. The pool of POOLED is over windows of two
-// by two, whose places are four columns side by side.
-template <class T, int BM, int BN, int TM, int TN, int JOB>
+// a sample, `k` a channel of the source with a tap. A block has BM x BN elements and goes on by BK terms, a thread has TM x
+// TN elements. The pool of POOLED is over windows of two by two, whose places are four columns side by side.
+template <class T, int BM, int BN, int BK, int TM, int TN, int JOB>
 RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filter, const T* bias, T* out, i64* places,
                         const Sizes& s, int relu, i64 column_tiles, i64 tiles) {
-    constexpr int BK = 8, THREADS = (BM / TM) * (BN / TN), WIDE = BN / TN;
-    constexpr int A = BM * BK / THREADS, B = BK * BN / THREADS;
-    static_assert(THREADS >= BN && THREADS % BN == 0 && THREADS % BK == 0 && CHUNK % BK == 0, "");
-    static_assert(BM * BK % THREADS == 0 && TM % 4 == 0 && TN % 4 == 0, "");
+    constexpr int THREADS = (BM / TM) * (BN / TN), WIDE = BN / TN;
+    constexpr int A = BM * 8 / THREADS, B = BK * BN / THREADS, ROW = TM < 4 ? TM : 4;
+    static_assert(THREADS >= BN && THREADS % BN == 0 && BK % 8 == 0 && CHUNK % BK == 0, "");
+    static_assert(BM * 8 % THREADS == 0 && BK * BN % THREADS == 0 && TM % ROW == 0 && TN % 4 == 0, "");
     __shared__ Pack<T, 4> a_tiles[2][BK][BM / 4 + 1];
     __shared__ Pack<T, 4> b_tiles[2][BK][BN / 4];
     __shared__ Tap taps[CHUNK];
@@ -184,13 +173,17 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                 filter_at[i] = at;
             }
         };
-        T a_next[A], b_next[B];
+        T a_next[BK / 8][A], b_next[B];
         auto gather = [&](int first) {
-            const int at = filter_at[first % CHUNK + thread % BK];
+            // Eight lanes read neighbours, and write to different banks.
 #pragma unroll
-            for (int i = 0; i < A; i++) {
-                int row = first_row + thread / BK + i * (THREADS / BK);
-                a_next[i] = at >= 0 && row < rows ? weights[row * row_step + at] : (T)0;
+            for (int k = 0; k < BK / 8; k++) {
+                const int at = filter_at[first % CHUNK + 8 * k + thread % 8];
+#pragma unroll
+                for (int i = 0; i < A; i++) {
+                    int row = first_row + thread / 8 + i * (THREADS / 8);
+                    a_next[k][i] = at >= 0 && row < rows ? weights[row * row_step + at] : (T)0;
+                }
             }
 #pragma unroll
             for (int i = 0; i < B; i++) {
@@ -202,9 +195,12 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
             }
         };
         auto keep = [&](int buffer) {
-            T* a = a_tiles[buffer][thread % BK][0].at;
 #pragma unroll
-            for (int i = 0; i < A; i++) a[thread / BK + i * (THREADS / BK)] = a_next[i];
+            for (int k = 0; k < BK / 8; k++) {
+                T* a = a_tiles[buffer][8 * k + thread % 8][0].at;
+#pragma unroll
+                for (int i = 0; i < A; i++) a[thread / 8 + i * (THREADS / 8)] = a_next[k][i];
+            }
 #pragma unroll
             for (int i = 0; i < B; i++) {
                 b_tiles[buffer][thread / BN + i * (THREADS / BN)][0].at[thread % BN] = b_next[i];
@@ -231,15 +227,18 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
             if (k >= 0) {
 #pragma unroll(STEPS<T>)
                 for (int i = 0; i < BK; i++) {
-                    Pack<T, 4> a[TM / 4], b[TN / 4];
+                    Pack<T, ROW> a[TM / ROW];
+                    Pack<T, 4> b[TN / 4];
 #pragma unroll
-                    for (int m = 0; m < TM / 4; m++) a[m] = a_tiles[buffer][i][m * (BM / TM) + ty];
+                    for (int m = 0; m < TM / ROW; m++) {
+                        a[m] = reinterpret_cast<Pack<T, ROW>*>(a_tiles[buffer][i])[m * (BM / TM) + ty];
+                    }
 #pragma unroll
                     for (int n = 0; n < TN / 4; n++) b[n] = b_tiles[buffer][i][n * WIDE + tx];
 #pragma unroll
                     for (int m = 0; m < TM; m++) {
 #pragma unroll
-                        for (int n = 0; n < TN; n++) sums[m][n] += a[m / 4].at[m % 4] * b[n / 4].at[n % 4];
+                        for (int n = 0; n < TN; n++) sums[m][n] += a[m / ROW].at[m % ROW] * b[n / 4].at[n % 4];
                     }
                 }
             }
@@ -249,10 +248,10 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
 
 #pragma unroll
         for (int m = 0; m < TM; m++) {
-            const int row = first_row + (m / 4 * (BM / TM) + ty) * 4 + m % 4;
+            const int row = first_row + (m / ROW * (BM / TM) + ty) * ROW + m % ROW;
             if (row >= rows) continue;
-            T more = (T)0;
-            if (JOB != BACKWARD && bias != nullptr) more = bias[group * rows + row];
+            const T more = JOB != BACKWARD && bias != nullptr ? bias[group * rows + row] : (T)0;
+            T* to_row = out + (i64)row * result_plane;
 #pragma unroll
             for (int n = 0; n < TN; n += 4) {
                 const int column = (n / 4 * WIDE + tx) * 4;
@@ -263,7 +262,7 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                     four.at[i] = JOB == POOLED || (JOB == FORWARD && relu) ? relu_of(sum) : sum;
                 }
                 const i64 at = column_at[column];
-                T* to = out + at + (i64)row * result_plane;
+                T* to = to_row + at;
                 if (JOB == POOLED) {
                     if (at < 0) continue;
                     // The first of equals, the last NaN.
@@ -281,22 +280,16 @@ RL_INLINE void multiply(const T* __restrict__ source, const T* __restrict__ filt
                 } else if (at >= 0 && column_at[column + 3] == at + 3 && ((uint64_t)to & 15) == 0) {
                     *reinterpret_cast<Pack<T, 4>*>(to) = four;
                 } else {
-#pragma unroll 1
+#pragma unroll
                     for (int i = 0; i < 4; i++) {
                         const i64 one = column_at[column + i];
-                        const T value = i < 2 ? (i == 0 ? four.at[0] : four.at[1]) : (i == 2 ? four.at[2] : four.at[3]);
-                        if (one >= 0) out[one + (i64)row * result_plane] = value;
+                        if (one >= 0) to_row[one] = four.at[i];
                     }
                 }
             }
         }
     }
 }
-
-// By the places of a result's plane, of a layer and of a line.
-struct Dividers {
-    Divider plane, layer, line;
-};
 
 // The gradient of the weight: `out[row][column] = sum of grad[row][k] * x[k][column]`, where a row is a channel of the
 // result, a column a channel of the input with a tap, and `k` a place of a sample. A part of all `k`, so many as `length`,
@@ -442,174 +435,34 @@ RL_INLINE void add_parts(const T* parts, T* out, i64 number, i64 count) {
     }
 }
 
-// Groups of one input channel and few output channels: a thread for each element of the result.
-template <class T>
-RL_INLINE void depthwise(const T* __restrict__ x, const T* __restrict__ filter, const T* bias, T* y, const Sizes& s,
-                         int relu, i64 count) {
-    const int kernel = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
-    const int depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input;
-    for (i64 i = first_number(); i < count; i += stride_of_grid()) {
-        i64 rest = i;
-        const int w = (int)take(rest, s.axis[2].output) * s.axis[2].stride - s.axis[2].padding;
-        const int h = (int)take(rest, s.axis[1].output) * s.axis[1].stride - s.axis[1].padding;
-        const int d = (int)take(rest, s.axis[0].output) * s.axis[0].stride - s.axis[0].padding;
-        const int channel = (int)take(rest, s.groups * s.outputs);
-        const T* weights = filter + (i64)channel * kernel;
-        const T* image = x + (rest * s.groups + channel / s.outputs) * depth * height * width;
-        T sum = (T)0;
-        for (int kd = 0; kd < s.axis[0].kernel; kd++) {
-            const int pd = d + kd * s.axis[0].dilation;
-            for (int kh = 0; kh < s.axis[1].kernel; kh++) {
-                const int ph = h + kh * s.axis[1].dilation;
-                const bool line = (uint32_t)pd < (uint32_t)depth && (uint32_t)ph < (uint32_t)height;
-                for (int kw = 0; kw < s.axis[2].kernel; kw++) {
-                    const int pw = w + kw * s.axis[2].dilation;
-                    const bool inside = line && (uint32_t)pw < (uint32_t)width;
-                    sum += *weights++ * (inside ? image[((i64)pd * height + ph) * width + pw] : (T)0);
-                }
-            }
-        }
-        if (bias != nullptr) sum += bias[channel];
-        y[i] = relu ? relu_of(sum) : sum;
-    }
-}
-
-template <class T>
-RL_INLINE void depthwise_input(const T* __restrict__ grad, const T* __restrict__ filter, T* out, const Sizes& s, i64 count) {
-    const int kernel = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
-    const i64 plane = (i64)s.axis[0].output * s.axis[1].output * s.axis[2].output;
-    for (i64 i = first_number(); i < count; i += stride_of_grid()) {
-        i64 rest = i;
-        const int w = (int)take(rest, s.axis[2].input);
-        const int h = (int)take(rest, s.axis[1].input);
-        const int d = (int)take(rest, s.axis[0].input);
-        // The number of the sample and group.
-        const int group = (int)(rest % s.groups);
-        T sum = (T)0;
-        for (int o = 0; o < s.outputs; o++) {
-            const T* weights = filter + ((i64)group * s.outputs + o) * kernel;
-            const T* image = grad + (rest * s.outputs + o) * plane;
-            for (int kd = 0; kd < s.axis[0].kernel; kd++) {
-                const int od = window_of(s.axis[0], d, kd);
-                if (od < 0) continue;
-                for (int kh = 0; kh < s.axis[1].kernel; kh++) {
-                    const int oh = window_of(s.axis[1], h, kh);
-                    if (oh < 0) continue;
-                    const T* line = image + ((i64)od * s.axis[1].output + oh) * s.axis[2].output;
-                    const T* taps = weights + (kd * s.axis[1].kernel + kh) * s.axis[2].kernel;
-                    for (int kw = 0; kw < s.axis[2].kernel; kw++) {
-                        const int ow = window_of(s.axis[2], w, kw);
-                        if (ow >= 0) sum += taps[kw] * line[ow];
-                    }
-                }
-            }
-        }
-        out[i] = sum;
-    }
-}
-
-// A block for each output channel and part of the places of all samples, `[parts, channels, taps]`; it goes over them once
-// for every eight taps.
-template <class T>
-RL_INLINE void depthwise_weight(const T* __restrict__ grad, const T* __restrict__ x, T* out, const Sizes& s,
-                                const Dividers& by, i64 length, i64 blocks) {
-    constexpr int TAPS = 8, THREADS = 128;
-    __shared__ T sums[TAPS][THREADS];
-    const int thread = threadIdx.x;
-    const int kernel = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
-    const int depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input;
-    const int count = s.axis[0].output * s.axis[1].output * s.axis[2].output;
-    const i64 all = (i64)s.batch * count, plane = (i64)depth * height * width;
-    for (i64 block = blockIdx.x; block < blocks; block += gridDim.x) {
-        i64 part = block;
-        const int channel = (int)take(part, s.groups * s.outputs), group = channel / s.outputs;
-        i64 sample = part * length;
-        const int terms = (int)min(length, all - sample);
-        const int place = (int)take(sample, count);
-        for (int first = 0; first < kernel; first += TAPS) {
-            T sum[TAPS];
-#pragma unroll
-            for (int t = 0; t < TAPS; t++) sum[t] = (T)0;
-            for (int k = thread; k < terms; k += THREADS) {
-                uint32_t at = (uint32_t)(place + k);
-                uint32_t more = divide(at, by.plane);
-                at -= more * by.plane.divisor;
-                uint32_t d = divide(at, by.layer);
-                uint32_t in_layer = at - d * by.layer.divisor;
-                uint32_t h = divide(in_layer, by.line);
-                uint32_t w = in_layer - h * by.line.divisor;
-                const i64 image = (sample + more) * s.groups;
-                const T g = grad[(image * s.outputs + channel) * count + at];
-                const T* from = x + (image + group) * plane;
-#pragma unroll
-                for (int t = 0; t < TAPS; t++) {
-                    int tap = first + t;
-                    int kw = tap % s.axis[2].kernel, line = tap / s.axis[2].kernel;
-                    int kh = line % s.axis[1].kernel, kd = line / s.axis[1].kernel;
-                    int pd = (int)d * s.axis[0].stride - s.axis[0].padding + kd * s.axis[0].dilation;
-                    int ph = (int)h * s.axis[1].stride - s.axis[1].padding + kh * s.axis[1].dilation;
-                    int pw = (int)w * s.axis[2].stride - s.axis[2].padding + kw * s.axis[2].dilation;
-                    bool inside = tap < kernel && (uint32_t)pd < (uint32_t)depth;
-                    inside = inside && (uint32_t)ph < (uint32_t)height && (uint32_t)pw < (uint32_t)width;
-                    sum[t] += g * (inside ? from[((i64)pd * height + ph) * width + pw] : (T)0);
-                }
-            }
-            __syncthreads();
-#pragma unroll
-            for (int t = 0; t < TAPS; t++) sums[t][thread] = sum[t];
-            for (int half = THREADS / 2; half > 0; half /= 2) {
-                __syncthreads();
-                for (int i = thread; i < TAPS * half; i += THREADS) {
-                    int t = i / half, lane = i % half;
-                    sums[t][lane] += sums[t][lane + half];
-                }
-            }
-            __syncthreads();
-            if (thread < TAPS && first + thread < kernel) {
-                out[(part * s.groups * s.outputs + channel) * kernel + first + thread] = sums[thread][0];
-            }
-        }
-    }
-}
-
-#define TILED(name, job, T, dtype, blocks, BM, BN, TM, TN)                                                                  \
+#define TILED(name, job, T, dtype, blocks, BM, BN, BK, TM, TN)                                                                \
     RL_BOUNDED(name##_##dtype, (BM / TM) * (BN / TN), blocks, const T* source, const T* filter, const T* bias, T* out,      \
                i64* places, Sizes sizes, int relu, i64 column_tiles, i64 tiles) {                                           \
-        multiply<T, BM, BN, TM, TN, job>(source, filter, bias, out, places, sizes, relu, column_tiles, tiles);              \
+        multiply<T, BM, BN, BK, TM, TN, job>(source, filter, bias, out, places, sizes, relu, column_tiles, tiles);              \
     }
 #define TILED_WEIGHT(name, T, dtype, blocks, BM, BN, TM, TN)                                                                \
     RL_BOUNDED(name##_##dtype, (BM / TM) * (BN / TN), blocks, const T* grad, const T* x, T* out, Sizes sizes, Dividers by,  \
                i64 length, i64 tiles) {                                                                                     \
         weight<T, BM, BN, TM, TN>(grad, x, out, sizes, by, length, tiles);                                                  \
     }
-#define JOBS(tile, T, dtype, blocks, BM, BN, TM, TN)                          \
-    TILED(forward_##tile, FORWARD, T, dtype, blocks, BM, BN, TM, TN)          \
-    TILED(forward_pooled_##tile, POOLED, T, dtype, blocks, BM, BN, TM, TN)    \
-    TILED(grad_input_##tile, BACKWARD, T, dtype, blocks, BM, BN, TM, TN)
-#define PLAIN(T, dtype)                                                                                                     \
-    RL_KERNEL(add_parts_##dtype, const T* parts, T* out, i64 number, i64 count) { add_parts(parts, out, number, count); }   \
-    RL_KERNEL(depthwise_##dtype, const T* x, const T* filter, const T* bias, T* y, Sizes sizes, int relu, i64 count) {      \
-        depthwise(x, filter, bias, y, sizes, relu, count);                                                                  \
-    }                                                                                                                       \
-    RL_KERNEL(depthwise_input_##dtype, const T* grad, const T* filter, T* out, Sizes sizes, i64 count) {                    \
-        depthwise_input(grad, filter, out, sizes, count);                                                                   \
-    }                                                                                                                       \
-    RL_KERNEL(depthwise_weight_##dtype, const T* grad, const T* x, T* out, Sizes sizes, Dividers by, i64 length,            \
-              i64 blocks) {                                                                                                 \
-        depthwise_weight(grad, x, out, sizes, by, length, blocks);                                                          \
-    }
+#define JOBS(tile, T, dtype, blocks, BM, BN, BK, TM, TN)                          \
+    TILED(forward_##tile, FORWARD, T, dtype, blocks, BM, BN, BK, TM, TN)          \
+    TILED(forward_pooled_##tile, POOLED, T, dtype, blocks, BM, BN, BK, TM, TN)    \
+    TILED(grad_input_##tile, BACKWARD, T, dtype, blocks, BM, BN, BK, TM, TN)
+#define ADD_PARTS(T, dtype) \
+    RL_KERNEL(add_parts_##dtype, const T* parts, T* out, i64 number, i64 count) { add_parts(parts, out, number, count); }
 
-JOBS(16x64, float, f32, 8, 16, 64, 4, 4)
-JOBS(32x32, float, f32, 8, 32, 32, 4, 4)
-JOBS(32x128, float, f32, 4, 32, 128, 4, 8)
-JOBS(64x128, float, f32, 3, 64, 128, 8, 8)
-JOBS(32x32, double, f64, 4, 32, 32, 4, 4)
-JOBS(32x32, i64, i64, 4, 32, 32, 4, 4)
+JOBS(16x64, float, f32, 4, 16, 64, 32, 2, 4)
+JOBS(32x32, float, f32, 4, 32, 32, 32, 2, 4)
+JOBS(32x128, float, f32, 4, 32, 128, 8, 4, 8)
+JOBS(64x128, float, f32, 3, 64, 128, 8, 8, 8)
+JOBS(32x32, double, f64, 3, 32, 32, 16, 2, 4)
+JOBS(32x32, i64, i64, 3, 32, 32, 16, 2, 4)
 TILED_WEIGHT(weight_16x64, float, f32, 8, 16, 64, 4, 4)
 TILED_WEIGHT(weight_32x64, float, f32, 4, 32, 64, 4, 4)
 TILED_WEIGHT(weight_64x64, float, f32, 4, 64, 64, 8, 4)
 TILED_WEIGHT(weight_32x64, double, f64, 2, 32, 64, 4, 4)
 TILED_WEIGHT(weight_32x64, i64, i64, 2, 32, 64, 4, 4)
-PLAIN(float, f32)
-PLAIN(double, f64)
-PLAIN(i64, i64)
+ADD_PARTS(float, f32)
+ADD_PARTS(double, f64)
+ADD_PARTS(i64, i64)

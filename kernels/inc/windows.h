@@ -39,3 +39,19 @@ RL_INLINE i64 take(i64& number, i64 size) {
     number = quotient;
     return rest;
 }
+
+// A convolution; as in `src/conv.rs`.
+struct Sizes {
+    Slide axis[3];
+    int batch, groups;
+    // Channels of a group.
+    int inputs, outputs;
+};
+
+// By the places of a result's plane, of a layer and of a line.
+struct Dividers {
+    Divider plane, layer, line;
+};
+
+template <class T>
+RL_INLINE T relu_of(T x) { return x < (T)0 ? (T)0 : x; }

@@ -1,4 +1,4 @@
-//! Convolutions and their gradients: `kernels/conv.cu`.
+//! Convolutions and their gradients: `kernels/conv.cu`, `kernels/depthwise.cu`.
 //!
 //! A convolution is a product of matrices; which tiles it is cut into, and into how many parts the sum of a weight's gradient,
 //! is decided here, by the shapes alone: every GPU gives the same bits. The host computes what has a sample or a weight of 2^31
@@ -56,8 +56,8 @@ macro_rules! tiles {
 
 /// Of f32; the first also of the other types.
 const TILES: &[Tile] = tiles! {
-    32 x 32 64 45,
-    16 x 64 64 45,
+    32 x 32 128 40,
+    16 x 64 128 40,
     32 x 128 128 70,
     64 x 128 128 100,
 };
@@ -112,7 +112,8 @@ fn is_depthwise(conv: &Conv) -> bool {
 }
 
 fn name(operation: &'static str, dtype: DType) -> KernelName {
-    ("conv", operation, number_type(dtype))
+    let file = if operation.starts_with("depthwise") { "depthwise" } else { "conv" };
+    (file, operation, number_type(dtype))
 }
 
 /// Blocks for so many tiles; the kernels go on with further tiles if these are too many.

@@ -20,6 +20,9 @@ enum Axis {
     Adaptive,
 }
 
+/// Enough for kernels that know where the windows are.
+const PAIRS: Axis = Axis::Regular { first: 0, stride: 2, extent: 2, limit: 0 };
+
 impl Axis {
     /// The function that gives the windows of an axis, if there is one.
     fn find(input: usize, step: usize, spans: &[Span]) -> Option<Axis> {
@@ -141,10 +144,12 @@ fn places(spans: &Spans) -> usize {
 impl Cuda {
     #[track_caller]
     fn windows(&self, spans: &Spans) -> Windows {
+        let pairs = has_pairs(spans);
         let (mut numbers, mut table) = ([0; 24], Vec::new());
         for a in 0..3 {
             let (input, step, axis) = (spans.input[a], spans.step[a], &spans.axes[a]);
-            let rest = match Axis::find(input, step, axis) {
+            let found = if pairs { Some(PAIRS) } else { Axis::find(input, step, axis) };
+            let rest = match found {
                 Some(Axis::Regular { first, stride, extent, limit }) => [0, first, stride, extent, limit],
                 Some(Axis::Adaptive) => [1, 0, 0, 0, 0],
                 None => {
