@@ -5,6 +5,7 @@ use crate::backend::{Cuda, address};
 use crate::driver;
 use crate::gemm::{Precision, float32_matmul_precision};
 use crate::gpu::{Gpu, Handle};
+use crate::graph;
 use crate::matmul::Product;
 use crate::memory::{Address, Block};
 use libloading::Library;
@@ -20,9 +21,17 @@ const PATH: &str = "RUSHLIGHT_CUBLAS_PATH";
 /// 0 in this variable turns cuBLAS off.
 const SWITCH: &str = "RUSHLIGHT_CUBLAS";
 
-/// Products of at least so many multiply-adds: those of 128 x 128 matrices. For smaller ones its choice among its kernels
-/// takes as long as the product.
-const LARGE: usize = 1 << 21;
+/// Products of at least so many multiply-adds are cuBLAS's: those of 512 x 512 matrices. For smaller ones its choice among
+/// its kernels takes as long as the product, and they would cut a step's graph into pieces.
+const LARGE: usize = 1 << 27;
+/// Another number in this variable takes the place of [`LARGE`].
+const FROM: &str = "RUSHLIGHT_CUBLAS_FROM";
+
+static NUMBER: OnceLock<usize> = OnceLock::new();
+
+fn large() -> usize {
+    *NUMBER.get_or_init(|| std::env::var(FROM).ok().and_then(|text| text.parse().ok()).unwrap_or(LARGE))
+}
 /// So many calls are worth it for a batch that lies along two axes.
 const CALLS: i64 = 64;
 
@@ -194,9 +203,9 @@ fn candidates() -> Vec<PathBuf> {
 }
 
 /// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does. Whether it could.
-pub(crate) fn use_library(path: &Path) -> bool {
+pub(crate) fn use_library(path: &Path, from: usize) -> bool {
     let table = Table::open(path);
-    table.is_some() && TABLE.set(table).is_ok()
+    table.is_some() && NUMBER.set(from).is_ok() && TABLE.set(table).is_ok()
 }
 
 /// cuBLAS's state for a GPU.
@@ -302,7 +311,7 @@ impl Cuda {
     #[track_caller]
     pub(crate) fn multiply_by_cublas(&self, p: &Product<'_>) -> bool {
         let work = p.m.saturating_mul(p.n).saturating_mul(p.k).saturating_mul(p.batch);
-        if work < LARGE || p.dtype() == DType::I64 {
+        if work < large() || p.dtype() == DType::I64 {
             return false;
         }
         self.by_cublas(p).is_some()
@@ -325,6 +334,8 @@ impl Cuda {
             return None;
         }
         let y_leading = leading((n, 1), (m, p.y_row))?;
+        // What it asks of the GPU is not part of a graph: what was noted before goes first.
+        graph::flush(self.gpu);
 
         let mut states = STATES.lock().unwrap_or_else(PoisonError::into_inner);
         let state = states.entry(self.gpu.ordinal).or_insert_with(|| start(table, self.gpu)).as_mut()?;

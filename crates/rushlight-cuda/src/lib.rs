@@ -163,13 +163,15 @@ pub fn use_driver(path: impl Into<PathBuf>) -> bool {
 /// `None` if there is none, or no GPU: then the kernels of this crate compute all products.
 ///
 /// It is looked for once: the library that `RUSHLIGHT_CUBLAS_PATH` names, or else those of the system, of
-/// `/usr/local/cuda/lib64` and of Python's `nvidia` packages. `RUSHLIGHT_CUBLAS=0` turns it off.
+/// `/usr/local/cuda/lib64` and of Python's `nvidia` packages. `RUSHLIGHT_CUBLAS=0` turns it off; the number of multiply-adds
+/// in `RUSHLIGHT_CUBLAS_FROM`, 2^27 without it, says from where on it computes products.
 pub fn cublas() -> Option<String> {
     cublas::description(gpu::gpu(0).ok()?)
 }
 
-/// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does, for programs that bring an emulated one. Whether it could:
-/// not after the first large product.
-pub fn use_cublas(path: impl Into<PathBuf>) -> bool {
-    cublas::use_library(&path.into())
+/// Takes this library for cuBLAS, as `RUSHLIGHT_CUBLAS_PATH` does, and lets it compute products of at least so many
+/// multiply-adds, as `RUSHLIGHT_CUBLAS_FROM` does: for programs that bring an emulated one. Whether it could: not after the
+/// first large product.
+pub fn use_cublas(path: impl Into<PathBuf>, from: usize) -> bool {
+    cublas::use_library(&path.into(), from)
 }

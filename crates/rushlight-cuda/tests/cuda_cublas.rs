@@ -27,7 +27,7 @@ fn with_cublas(act: impl FnOnce(&dyn Fn(bool, &str))) {
     }
     if !real() {
         let emulator = std::env::var_os("RUSHLIGHT_LIBCUDA").map_or_else(common::emulator, Into::into);
-        rushlight_cuda::use_cublas(emulator);
+        rushlight_cuda::use_cublas(emulator, 1 << 21);
     }
     let before = std::cell::Cell::new(products());
     act(&|used, what| {
