@@ -158,7 +158,14 @@ impl Backend for Cuda {
         self.cross_entropies_grad(x, stats, target, grad)
     }
 
-    fn norm(&self, kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array) {
+    fn norm(
+        &self,
+        kind: Norm,
+        x: &Array,
+        weight: Option<&Array>,
+        bias: Option<&Array>,
+        eps: f64,
+    ) -> (Array, Array) {
         self.normed(kind, x, weight, bias, eps)
     }
 

@@ -29,7 +29,13 @@ impl Parts {
 impl Cuda {
     /// Lets a kernel look at the parts of all channels of `x`, `[N, C, L]`; its arguments begin with `inputs`.
     #[track_caller]
-    fn channel_parts(&self, [rows, columns]: [&'static str; 2], numbers: usize, x: &Array, inputs: Args) -> Parts {
+    fn channel_parts(
+        &self,
+        [rows, columns]: [&'static str; 2],
+        numbers: usize,
+        x: &Array,
+        inputs: Args,
+    ) -> Parts {
         let [samples, channels, length] = [x.shape()[0], x.shape()[1], x.shape()[2]];
         let count = samples * length;
         let width = channels.next_power_of_two().min(32);
@@ -57,7 +63,8 @@ impl Cuda {
         }
         let x = self.dense(x);
         let [channels, length] = [x.shape()[1], x.shape()[2]];
-        let parts = self.channel_parts(["rows_stats", "columns_stats"], 3, &x, Args::new().pointer(address(&x)));
+        let parts =
+            self.channel_parts(["rows_stats", "columns_stats"], 3, &x, Args::new().pointer(address(&x)));
         let (y, to) = self.empty(&[channels, 2], x.dtype());
         let args = Args::new().pointer(address(&parts.array)).pointer(address(&x)).pointer(to);
         let args = parts.join(args).count(length);
@@ -115,7 +122,8 @@ impl Cuda {
         let width = 16 / x.dtype().size();
         let fits = length.is_multiple_of(width) && places.is_multiple_of(16);
         let (name, items) = if fits { (packed, y.numel() / width) } else { (single, y.numel()) };
-        let args = inputs.pointer(address(&factors)).pointer(to).count(y.numel()).count(channels).count(length);
+        let args =
+            inputs.pointer(address(&factors)).pointer(to).count(y.numel()).count(channels).count(length);
         self.gpu.launch(("channels", name, float(x.dtype())), Grid::over(self.gpu, items), args);
         y
     }

@@ -136,7 +136,8 @@ impl Job {
     /// Whether packs of so many elements may be read at all places of the view.
     fn aligned(&self, width: usize) -> bool {
         let outer = &self.kept.strides[0][..self.kept.rank as usize];
-        self.x.is_multiple_of(16) && outer.iter().all(|stride| stride.unsigned_abs().is_multiple_of(width as u64))
+        self.x.is_multiple_of(16)
+            && outer.iter().all(|stride| stride.unsigned_abs().is_multiple_of(width as u64))
     }
 
     /// The same of the parts of chunks, `[results, chunks]` or `[chunks, results]`.
@@ -305,15 +306,19 @@ impl Cuda {
     }
 
     #[track_caller]
-    pub(crate) fn term_reduced(&self, term: Term, x: &Array, centre: Option<&Array>, axes: &[usize]) -> Array {
+    pub(crate) fn term_reduced(
+        &self,
+        term: Term,
+        x: &Array,
+        centre: Option<&Array>,
+        axes: &[usize],
+    ) -> Array {
         let fold = match term {
             Term::Abs => Fold::Abs,
             Term::Square => Fold::Square,
         };
         match centre {
-            None => {
-                self.folded_or(fold, x, None, axes, |[x]| Cpu.reduce_term(term, x, None, axes), [x])
-            }
+            None => self.folded_or(fold, x, None, axes, |[x]| Cpu.reduce_term(term, x, None, axes), [x]),
             Some(centre) => {
                 let host = |[x, centre]: [&Array; 2]| Cpu.reduce_term(term, x, Some(centre), axes);
                 self.folded_or(fold, x, Some(centre), axes, host, [x, centre])

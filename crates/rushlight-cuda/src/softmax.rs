@@ -56,7 +56,11 @@ impl Cuda {
         }
         let width = columns.next_power_of_two().min(32);
         let grid = Grid::of([columns.div_ceil(width) as u32, 1, 1], THREADS);
-        self.gpu.launch(("softmax", names.columns, float(like.dtype())), grid, args.count(inner).count(width));
+        self.gpu.launch(
+            ("softmax", names.columns, float(like.dtype())),
+            grid,
+            args.count(inner).count(width),
+        );
         y
     }
 
@@ -68,14 +72,21 @@ impl Cuda {
         let (stats, numbers) = self.empty(&[count, 2], x.dtype());
         if count > 0 {
             let (variant, grid) = rows(count, size, x.dtype());
-            let args = Args::new().pointer(address(&x)).pointer(address(&target)).pointer(to).pointer(numbers);
+            let args =
+                Args::new().pointer(address(&x)).pointer(address(&target)).pointer(to).pointer(numbers);
             self.gpu.launch(("softmax", "cross_entropy", variant), grid, args.count(count).count(size));
         }
         (losses, stats)
     }
 
     #[track_caller]
-    pub(crate) fn cross_entropies_grad(&self, x: &Array, stats: &Array, target: &Array, grad: &Array) -> Array {
+    pub(crate) fn cross_entropies_grad(
+        &self,
+        x: &Array,
+        stats: &Array,
+        target: &Array,
+        grad: &Array,
+    ) -> Array {
         /// Elements of a row that a thread has.
         const EACH: usize = 8;
         let [x, stats, target] = [x, stats, target].map(|x| self.dense(x));

@@ -63,11 +63,14 @@ impl Compiler {
         let explain: Symbol<'_, Explain> = self.function("nvrtcGetErrorString")?;
         let mut program: Program = ptr::null_mut();
         // SAFETY: texts that end with zero and outlive the program, no headers, and a place for the handle.
-        let made = unsafe {
-            create(&raw mut program, source.as_ptr(), title.as_ptr(), 0, ptr::null(), ptr::null())
-        };
+        let made =
+            unsafe { create(&raw mut program, source.as_ptr(), title.as_ptr(), 0, ptr::null(), ptr::null()) };
         // SAFETY: the program was made, or is null, which the compiler refuses.
-        let code = if made == 0 { unsafe { compile(program, options.len() as c_int, options.as_ptr()) } } else { made };
+        let code = if made == 0 {
+            unsafe { compile(program, options.len() as c_int, options.as_ptr()) }
+        } else {
+            made
+        };
         let result = if code == 0 {
             self.text(program, "nvrtcGetPTXSize", "nvrtcGetPTX")
         } else {
