@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let kernels =
-        Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo names a folder")).join("../../kernels");
+    let kernels = Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo names a folder")).join("../../kernels");
     let kernels = kernels.canonicalize().expect("the kernels lie in the root of the workspace");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names a folder"));
     for folder in ["", "inc", "host"] {
@@ -40,10 +39,8 @@ fn sanitized() -> bool {
 
 /// All files of a folder, one behind the other.
 fn texts(folder: &Path) -> String {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the folder can be read")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).expect("the folder can be read").filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     paths.iter().map(|path| fs::read_to_string(path).expect("sources are text")).collect()
 }

@@ -43,9 +43,7 @@ pub(crate) fn sources(root: &Path) -> std::io::Result<Vec<Source>> {
     }
     let mut sources = Vec::new();
     for path in files(&folder)? {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".cu")) else {
-            continue;
-        };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".cu")) else { continue };
         let mut text = common.clone();
         text.extend(fs::read(&path)?);
         sources.push(Source { name: name.to_owned(), hash: hash(&text), path });
@@ -63,9 +61,7 @@ fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// FNV-1a (G. Fowler, L. C. Noll, P. Vo): it finds changes, not enemies.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Compiles, or compares. Whether all went well.
@@ -132,8 +128,7 @@ pub(crate) fn stale(root: &Path) -> std::io::Result<Vec<String>> {
         let path = folder.join(format!("{}.ptx", source.name));
         match fs::read_to_string(&path) {
             Ok(ptx) if source.made(&ptx) => {}
-            _ => findings
-                .push(format!("{}.ptx is older than its source; `cargo xtask ptx` makes it", source.name)),
+            _ => findings.push(format!("{}.ptx is older than its source; `cargo xtask ptx` makes it", source.name)),
         }
     }
     for path in files(&folder)? {

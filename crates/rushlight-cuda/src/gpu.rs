@@ -54,9 +54,8 @@ fn cards() -> Result<&'static Cards, &'static str> {
         // Not by way of cust's error, whose text is asked of the driver in a way that panics without one.
         cust::init(cust::CudaFlags::empty())
             .map_err(|error| format!("NVIDIA's driver could not be started: {}", Failure(error as i32)))?;
-        let count = Card::num_devices().map_err(|error| {
-            format!("NVIDIA's driver does not count its devices: {}", Failure(error as i32))
-        })?;
+        let count = Card::num_devices()
+            .map_err(|error| format!("NVIDIA's driver does not count its devices: {}", Failure(error as i32)))?;
         Ok(Cards((0..count).map(|_| OnceLock::new()).collect()))
     });
     cards.as_ref().map_err(String::as_str)

@@ -106,8 +106,7 @@ impl Gpu {
     #[track_caller]
     fn fresh(&self, bytes: usize, size: usize) -> Address {
         self.enter();
-        let within =
-            self.memory.stats().reserved.saturating_add(size) <= self.memory.limit.load(Ordering::Relaxed);
+        let within = self.memory.stats().reserved.saturating_add(size) <= self.memory.limit.load(Ordering::Relaxed);
         let mut answer = if within { self.ask(size) } else { Err(Failure::OUT_OF_MEMORY) };
         if answer == Err(Failure::OUT_OF_MEMORY) {
             self.empty_cache();
@@ -135,11 +134,7 @@ impl Gpu {
                 )
             }
             Err(failure) => {
-                rushlight_array::fail!(
-                    "{}: {} of memory could not be had: {failure}",
-                    self.name,
-                    Bytes(bytes)
-                )
+                rushlight_array::fail!("{}: {} of memory could not be had: {failure}", self.name, Bytes(bytes))
             }
         }
     }

@@ -31,9 +31,6 @@ fn elements_come_back_as_they_were_sent() {
         assert_eq!(there.device(), &device);
         let turned = there.permute([2, 0, 1]);
         let back = turned.to_device(x.device());
-        assert_eq!(
-            back.cast(DType::I64).to_vec::<i64>(),
-            x.permute([2, 0, 1]).cast(DType::I64).to_vec::<i64>()
-        );
+        assert_eq!(back.cast(DType::I64).to_vec::<i64>(), x.permute([2, 0, 1]).cast(DType::I64).to_vec::<i64>());
     }
 }

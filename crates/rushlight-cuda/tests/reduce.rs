@@ -44,7 +44,7 @@ impl Draw {
             else {
                 break;
             };
-            shape[axis] = shape[axis] / 2;
+            shape[axis] /= 2;
         }
         shape
     }
@@ -256,7 +256,7 @@ fn compare(what: &str, here: &Array, there: &Array, arguments: f64) -> Result<()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_operation_gives_the_numbers_of_the_cpu(seed in any::<u64>()) {

@@ -42,11 +42,7 @@ const NAMES: &[(c_int, &CStr, &CStr)] = &[
     (INVALID_HANDLE, c"CUDA_ERROR_INVALID_HANDLE", c"invalid resource handle"),
     (NOT_FOUND, c"CUDA_ERROR_NOT_FOUND", c"named symbol not found"),
     (LAUNCH_FAILED, c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
-    (
-        CAPTURE_UNSUPPORTED,
-        c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
-        c"operation not permitted when stream is capturing",
-    ),
+    (CAPTURE_UNSUPPORTED, c"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", c"operation not permitted when stream is capturing"),
 ];
 
 pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
@@ -60,10 +56,10 @@ fn devices() -> c_int {
         let all = number("RUSHLIGHT_EMULATED_DEVICES", 2) as c_int;
         match std::env::var("CUDA_VISIBLE_DEVICES") {
             // As the driver does: what stands behind a number that is none is not seen.
-            Ok(list) => list
-                .split(',')
-                .take_while(|n| n.trim().parse().is_ok_and(|n: c_int| (0..all).contains(&n)))
-                .count() as c_int,
+            Ok(list) => {
+                list.split(',').take_while(|n| n.trim().parse().is_ok_and(|n: c_int| (0..all).contains(&n))).count()
+                    as c_int
+            }
             Err(_) => all,
         }
     })

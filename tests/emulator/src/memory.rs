@@ -1,9 +1,6 @@
 //! Memory of the emulated devices: blocks of the host, counted, and told apart from all other addresses.
 
-use crate::{
-    CAPTURE_UNSUPPORTED, INVALID_CONTEXT, INVALID_VALUE, OUT_OF_MEMORY, SUCCESS, current, driver, give,
-    graph, number,
-};
+use crate::{CAPTURE_UNSUPPORTED, INVALID_CONTEXT, INVALID_VALUE, OUT_OF_MEMORY, SUCCESS, current, driver, give, graph, number};
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_uchar, c_uint, c_void};
 use std::sync::{Mutex, OnceLock, PoisonError};

@@ -1,8 +1,8 @@
 //! Modules and launches: a module is the PTX that was handed in, of which only the names of its kernels are read.
 
 use crate::{
-    CAPTURE_UNSUPPORTED, INVALID_CONTEXT, INVALID_HANDLE, INVALID_PTX, INVALID_VALUE, LAUNCH_FAILED,
-    NOT_FOUND, SUCCESS, current, driver, give, graph, number,
+    CAPTURE_UNSUPPORTED, INVALID_CONTEXT, INVALID_HANDLE, INVALID_PTX, INVALID_VALUE, LAUNCH_FAILED, NOT_FOUND, SUCCESS,
+    current, driver, give, graph, number,
 };
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, Once, PoisonError};
@@ -41,8 +41,7 @@ impl Launch {
         // SAFETY: it sets a number.
         ORDER.call_once(|| unsafe { rl_set_order(number("RUSHLIGHT_EMULATED_ORDER", 0)) });
         let mut arguments = self.arguments.clone();
-        let mut pointers: Vec<*mut c_void> =
-            arguments.iter_mut().map(|bytes| bytes.as_mut_ptr().cast()).collect();
+        let mut pointers: Vec<*mut c_void> = arguments.iter_mut().map(|bytes| bytes.as_mut_ptr().cast()).collect();
         // SAFETY: the kernel is one of the registry, and the arguments have the sizes that it names.
         let complaint = unsafe {
             rl_launch(
