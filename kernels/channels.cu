@@ -91,13 +91,14 @@ struct GradSums {
 #pragma unroll
         for (int k = 0; k < BATCH; k++) {
             g[k] = places[k] < 0 ? T(0) : grad[places[k]];
-            v[k] = places[k] < 0 ? centre : x[places[k]];
+            v[k] = places[k] < 0 ? T(0) : x[places[k]];
         }
         T sum = 0, products = 0;
 #pragma unroll
         for (int k = 0; k < BATCH; k++) {
             sum += g[k];
-            products += g[k] * (v[k] - centre);
+            // An infinite centre has no distance from itself.
+            if (places[k] >= 0) products += g[k] * (v[k] - centre);
         }
         part = Part::fold(part, {sum, products});
     }

@@ -34,7 +34,7 @@ impl Draw {
         const SIZES: [usize; 17] = [1, 2, 3, 4, 5, 8, 16, 17, 31, 32, 33, 64, 65, 129, 255, 256, 257];
         const LONG: [usize; 6] = [1023, 1025, 2049, 4096, 4097, 9001];
         let mut shape: Vec<usize> = (0..rank).map(|_| self.of(&SIZES)).collect();
-        if rank > 0 && self.below(8) == 0 {
+        if rank > 0 && self.below(4) == 0 {
             let axis = self.below(rank);
             shape[axis] = self.of(&LONG);
         }
@@ -44,7 +44,7 @@ impl Draw {
             else {
                 break;
             };
-            shape[axis] = shape[axis] / 2;
+            shape[axis] /= 2;
         }
         shape
     }
