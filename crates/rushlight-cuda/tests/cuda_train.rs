@@ -3,6 +3,7 @@
 mod common;
 
 #[path = "../benches/gpu/gpt.rs"]
+#[allow(dead_code, reason = "the size of batches is that of the timings")]
 mod gpt;
 
 use common::{cuda, device};
