@@ -183,7 +183,7 @@ pub(crate) fn can_be_cast(dtype: DType) -> bool {
 
 /// The dtype that the operands of an operation are to be cast to, if any has another.
 #[cold]
-pub(crate) fn wanted<'a>(name: &str, operands: &mut dyn Iterator<Item = &'a Array>) -> Option<DType> {
+pub(crate) fn wanted(name: &str, operands: &mut dyn Iterator<Item = &Array>) -> Option<DType> {
     let first = operands.next()?;
     let narrow = MODE.get()[kind(first.device())]?;
     let dtype = match wish(name, first.device().is_cpu())? {

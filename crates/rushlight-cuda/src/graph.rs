@@ -324,8 +324,8 @@ impl Recorder {
 
 fn one_by_one(gpu: &Gpu, list: &mut List) {
     for place in 0..list.kernels.len() {
-        // SAFETY: as in `Gpu::launch`, of which this is the rest.
         let answer = list.described(place, |kernel| {
+            // SAFETY: as in `Gpu::launch`, of which this is the rest.
             check(unsafe {
                 driver::cuLaunchKernel(
                     kernel.func,
@@ -362,8 +362,8 @@ impl Segment {
                     continue;
                 }
                 stats.updates += 1;
-                // SAFETY: a node of this graph, of the same kernel, with as many arguments as it has.
                 let answer = now.described(place, |kernel| {
+                    // SAFETY: a node of this graph, of the same kernel, with as many arguments as it has.
                     check(unsafe {
                         driver::cuGraphExecKernelNodeSetParams(graph.exec, graph.nodes[place], kernel)
                     })
@@ -391,9 +391,9 @@ impl Graph {
             let mut node: CUgraphNode = ptr::null_mut();
             let last = graph.nodes.last().copied();
             let before = last.as_ref().map_or(ptr::null(), ptr::from_ref);
-            // SAFETY: a kernel that is loaded for good, with its arguments, behind at most one node of this graph; the
-            // driver copies the arguments and writes the handle of the new node.
             let answer = list.described(place, |kernel| {
+                // SAFETY: a kernel that is loaded for good, with its arguments, behind at most one node of this graph; the
+                // driver copies the arguments and writes the handle of the new node.
                 check(unsafe {
                     driver::cuGraphAddKernelNode(
                         &raw mut node,

@@ -71,8 +71,8 @@ impl<const N: usize> View<N> {
                 view.shape[rank] = size;
                 rank += 1;
             }
-            for k in 0..N {
-                view.strides[k][rank - 1] = step[k];
+            for (strides, step) in view.strides.iter_mut().zip(step) {
+                strides[rank - 1] = step;
             }
         }
         view.rank = rank as i64;

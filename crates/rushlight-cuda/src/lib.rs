@@ -156,7 +156,7 @@ pub fn synchronize(ordinal: usize) -> Result<()> {
 /// Takes another library for NVIDIA's driver, as `RUSHLIGHT_LIBCUDA` does, for programs that bring an emulated one. Whether
 /// it could: not after anything here was used.
 pub fn use_driver(path: impl Into<PathBuf>) -> bool {
-    driver::use_library(path.into().into_os_string())
+    driver::use_library(path.into().as_os_str())
 }
 
 /// The cuBLAS that computes large products, with its version: `/usr/local/cuda/lib64/libcublas.so.12 (version 120103)`.

@@ -106,6 +106,6 @@ fn unit(to: Address, from: Address, bytes: usize) -> (usize, &'static str) {
     let all = to | from | bytes as Address;
     [(8, "8"), (4, "4"), (2, "2")]
         .into_iter()
-        .find(|&(unit, _)| all % unit as Address == 0)
+        .find(|&(unit, _)| all.is_multiple_of(unit as Address))
         .unwrap_or((1, "1"))
 }

@@ -10,10 +10,12 @@
 
 mod calls;
 mod functions;
+mod host;
 mod steps;
 
 pub(crate) use calls::Kernels;
 pub use functions::*;
+use host::{back, host};
 pub use steps::*;
 
 use crate::array::Array;
@@ -590,14 +592,4 @@ pub trait Backend: Send + Sync + Debug {
     fn channel_mix(&self, grad: &Array, x: &Array, factors: &Array) -> Array {
         channels::channel_mix(&host(grad), &host(x), &host(factors)).to_device(x.device())
     }
-}
-
-/// The array in host memory.
-fn host(x: &Array) -> Array {
-    x.to_device(&Device::cpu())
-}
-
-/// Two results of the host, back where the argument is.
-fn back((values, index): (Array, Array), x: &Array) -> (Array, Array) {
-    (values.to_device(x.device()), index.to_device(x.device()))
 }

@@ -12,7 +12,7 @@ pub(crate) use table::*;
 
 use libloading::Library;
 use std::error::Error;
-use std::ffi::{CStr, OsString, c_int, c_void};
+use std::ffi::{CStr, OsStr, OsString, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -32,14 +32,14 @@ static LIBRARY: OnceLock<Result<Library, String>> = OnceLock::new();
 fn library() -> Result<&'static Library, &'static str> {
     let found = LIBRARY.get_or_init(|| {
         let path = std::env::var_os(PATH).unwrap_or_else(|| OsString::from("libcuda.so.1"));
-        open(path)
+        open(&path)
     });
     found.as_ref().map_err(String::as_str)
 }
 
-fn open(path: OsString) -> Result<Library, String> {
+fn open(path: &OsStr) -> Result<Library, String> {
     // SAFETY: the driver's library, or the one that the user names in its place, is made to be loaded by any program.
-    unsafe { Library::new(&path) }.map_err(|error| {
+    unsafe { Library::new(path) }.map_err(|error| {
         // What the system says stands behind what the crate says.
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         format!("NVIDIA's driver could not be loaded: {reason}")
@@ -47,7 +47,7 @@ fn open(path: OsString) -> Result<Library, String> {
 }
 
 /// Takes another library for the driver, before the first use of any device. Whether it could.
-pub(crate) fn use_library(path: OsString) -> bool {
+pub(crate) fn use_library(path: &OsStr) -> bool {
     let taken = LIBRARY.set(open(path)).is_ok();
     REPLACED.fetch_or(taken, Ordering::Relaxed);
     taken
