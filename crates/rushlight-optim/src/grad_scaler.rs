@@ -95,7 +95,7 @@ impl GradScaler {
     #[track_caller]
     #[must_use]
     pub fn growth_factor(self, growth_factor: f64) -> Self {
-        if !(growth_factor > 1.0) {
+        if growth_factor.is_nan() || growth_factor <= 1.0 {
             fail!("GradScaler: growth_factor is {growth_factor}; it must be above 1");
         }
         GradScaler { growth_factor, ..self }
