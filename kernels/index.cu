@@ -23,6 +23,18 @@ RL_KERNEL(index_check_i64, const i64* index, i64* bad, View<1> view, i64 size, i
     if (any) *bad = 1;
 }
 
+// The same for classes, of which one number stands for none; whether any is that number.
+RL_KERNEL(class_check_i64, const i64* x, i64* bad, i64* any, i64 classes, i64 ignored, i64 has_ignored, i64 count) {
+    bool is_bad = false, is_ignored = false;
+    for (i64 i = first_number(); i < count; i += stride_of_grid()) {
+        bool skipped = has_ignored && x[i] == ignored;
+        is_ignored |= skipped;
+        is_bad |= !skipped && outside(x[i], classes);
+    }
+    if (is_bad) *bad = 1;
+    if (is_ignored) *any = 1;
+}
+
 // The same for places that may count from the back, which join row-major numbers.
 RL_KERNEL(index_ravel_i64, const i64* index, i64* numbers, i64* bad, View<1> view, i64 size, i64 first, i64 count) {
     bool any = false;

@@ -140,6 +140,10 @@ impl Backend for Cuda {
         self.pair_slopes(kind, grad, x, y)
     }
 
+    fn class_numbers(&self, x: &Array, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]> {
+        self.classes_seen(x, classes, ignored)
+    }
+
     fn within(&self, x: &Array, low: f64, high: f64) -> bool {
         self.lies_within(x, low, high)
     }

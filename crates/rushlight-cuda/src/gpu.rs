@@ -4,6 +4,7 @@ use crate::driver::{self, Failure, check};
 use crate::graph;
 use crate::kernels;
 use crate::memory::Memory;
+use crate::report::BadIndex;
 use crate::staging::Staging;
 use cust::context::Context;
 use cust::device::{Device as Card, DeviceAttribute};
@@ -39,6 +40,7 @@ pub(crate) struct Gpu {
     pub(crate) multiprocessors: u32,
     pub(crate) stream: Handle<cust::sys::CUstream_st>,
     pub(crate) device: OnceLock<Device>,
+    pub(crate) bad_index: BadIndex,
     pub(crate) memory: Memory,
     pub(crate) staging: Staging,
     context: Context,
@@ -130,6 +132,7 @@ impl Gpu {
         Ok(Gpu {
             ordinal,
             device: OnceLock::new(),
+            bad_index: BadIndex::default(),
             memory: Memory::new(),
             staging: Staging::default(),
             name,
@@ -166,6 +169,13 @@ impl Gpu {
     #[track_caller]
     pub(crate) fn synchronize(&self) {
         graph::flush(self);
+        self.wait();
+        self.tell_bad_index();
+    }
+
+    /// As [`Gpu::synchronize`], for what was asked for already.
+    #[track_caller]
+    pub(crate) fn wait(&self) {
         self.enter();
         // SAFETY: the stream is this GPU's own.
         let answer = check(unsafe { driver::cuStreamSynchronize(self.stream.0) });

@@ -83,10 +83,12 @@ impl Cuda {
     /// Begins to look for indices outside of `0..size`.
     #[track_caller]
     pub(crate) fn look<'a>(&self, index: &'a Array, size: usize) -> Look<'a> {
-        if index.numel() == 0 || self.gpu.is_capturing() {
+        if index.numel() == 0 {
             return Look { index, size, flag: None };
         }
-        let (flag, at) = self.flags(1);
+        // A step that is collected must not wait for the answer: what is seen there is told when the host waits anyway.
+        let later = self.gpu.is_capturing();
+        let (flag, at) = if later { (None, self.gpu.bad_index()) } else { self.flag() };
         // Once is enough where the same is read again and again.
         let strides = index.layout().strides();
         let shape: Vec<usize> =
@@ -102,7 +104,32 @@ impl Cuda {
         let count = view.shape[..view.rank as usize].iter().product::<i64>() as usize;
         let args = Args::new().pointer(from).pointer(at).put(view).count(size).count(count);
         self.gpu.launch(("index", "index_check", "i64"), Grid::over(self.gpu, count), args);
-        Look { index, size, flag: Some(flag) }
+        Look { index, size, flag }
+    }
+
+    fn flag(&self) -> (Option<Array>, Address) {
+        let (flag, at) = self.flags(1);
+        (Some(flag), at)
+    }
+
+    /// See [`Backend::class_numbers`](rushlight_array::Backend::class_numbers).
+    #[track_caller]
+    pub(crate) fn classes_seen(&self, x: &Array, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]> {
+        if x.numel() == 0 {
+            return Some([false; 2]);
+        }
+        let x = self.dense(x);
+        let later = self.gpu.is_capturing();
+        let (flags, at) = self.flags(2);
+        let bad = if later { self.gpu.bad_index() } else { at };
+        let args = Args::new().pointer(address(&x)).pointer(bad).pointer(at + 8).count(classes);
+        let args = args.put(ignored.unwrap_or(0)).put(i64::from(ignored.is_some())).count(x.numel());
+        self.gpu.launch(("index", "class_check", "i64"), Grid::over(self.gpu, x.numel()), args);
+        if later {
+            return None;
+        }
+        let seen = self.numbers(&flags);
+        Some([seen[0] != 0, seen[1] != 0])
     }
 
     /// The answer, which all work waits for.
@@ -257,7 +284,9 @@ impl Cuda {
         if count == 0 {
             return Ok(numbers);
         }
-        let (flags, flag) = self.flags(indices.len());
+        let (flags, own) = self.flags(indices.len());
+        let later = self.gpu.is_capturing();
+        let flag = |k: usize| if later { self.gpu.bad_index() } else { own + 8 * k as Address };
         for (k, (index, &size)) in indices.iter().zip(sizes).enumerate() {
             let dense;
             let (from, view) = match View::of(index.shape(), [index.layout().strides()]) {
@@ -267,11 +296,11 @@ impl Cuda {
                     (address(&dense), View::of(&[count], [&[1]]).expect("one axis"))
                 }
             };
-            let args = Args::new().pointer(from).pointer(to).pointer(flag + 8 * k as Address).put(view);
+            let args = Args::new().pointer(from).pointer(to).pointer(flag(k)).put(view);
             let args = args.count(size).put(i64::from(k == 0)).count(count);
             self.gpu.launch(("index", "index_ravel", "i64"), Grid::over(self.gpu, count), args);
         }
-        if self.gpu.is_capturing() {
+        if later {
             return Ok(numbers);
         }
         match self.numbers(&flags).iter().position(|&flag| flag != 0) {

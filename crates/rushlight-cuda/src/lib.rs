@@ -44,6 +44,7 @@ mod optimize;
 mod pool;
 mod random;
 mod reduce;
+mod report;
 mod rows;
 mod scan;
 mod scatter;

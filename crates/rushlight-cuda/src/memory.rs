@@ -132,6 +132,12 @@ impl Gpu {
         Block { gpu: self, address, size }
     }
 
+    /// Memory that is kept until the program ends, and is no array's.
+    #[track_caller]
+    pub(crate) fn permanent(&self, bytes: usize) -> Address {
+        self.fresh(bytes, rounded(bytes))
+    }
+
     /// A block of the driver's, after kept ones were given back if need be.
     #[track_caller]
     fn fresh(&self, bytes: usize, size: usize) -> Address {

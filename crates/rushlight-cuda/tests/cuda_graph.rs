@@ -14,7 +14,7 @@ fn network(device: &Device) -> (Sequential, Adam) {
     manual_seed(3);
     let model = sequential![Linear::new(6, 16), ReLU, Dropout::new(0.25), Linear::new(16, 3)];
     model.to(device);
-    let optimizer = Adam::new(&model.parameters(), 0.01);
+    let optimizer = Adam::new(model.parameters(), 0.01);
     (model, optimizer)
 }
 
@@ -32,7 +32,7 @@ fn train(sizes: &[usize], steps: usize, as_graph: bool, read: bool) -> (Vec<f64>
         optimizer.set_lr(0.01 / (1.0 + number as f64));
         optimizer.zero_grad();
         let loss = F::cross_entropy(&model.forward(&x), &labels);
-        if read && number % 2 == 0 {
+        if read && number.is_multiple_of(2) {
             assert!(loss.item() > 0.0);
         }
         loss.backward();
@@ -98,8 +98,38 @@ fn on_the_cpu_the_step_is_called() {
 #[test]
 fn a_step_within_a_step_is_refused() {
     let device = cuda();
-    let mut inner = graph_step(&device, |()| tensor([1.0]).to(&cuda()).to(DType::F64)).unwrap();
+    let mut inner = graph_step(&device, |()| tensor([1.0]).to(cuda()).to(DType::F64)).unwrap();
     let mut outer = graph_step(&device, |()| inner.run(())).unwrap();
     let panic = catch_unwind(AssertUnwindSafe(|| outer.run(()))).expect_err("a panic");
     assert_eq!(panic.downcast_ref::<String>().unwrap(), "graph_step: a step within a step");
+}
+
+/// There the host does not wait for each look at the indices; it is told when it waits anyway.
+#[test]
+fn an_index_out_of_range_is_told_when_a_result_is_read() {
+    let device = rushlight::device("cuda:1").unwrap_or_else(|_| cuda());
+    let (table, logits) = (rand([4, 3]).to(&device), rand([2, 3]).to(&device));
+    let mut step = graph_step(&device, |numbers: Tensor| {
+        let loss = F::cross_entropy(&logits, &numbers);
+        F::embedding(&numbers, &table).sum() + loss
+    })
+    .unwrap();
+    let mut run = |numbers: [i64; 2]| {
+        let numbers = tensor(numbers).to(&device);
+        catch_unwind(AssertUnwindSafe(|| step.run(numbers).item()))
+    };
+    let good = run([0, 2]).unwrap();
+    for bad in [[1, 3], [-1, 0]] {
+        let panic = run(bad).expect_err("a panic");
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(
+            text.contains("an index or a class number was out of range in a step of graph_step"),
+            "{text}"
+        );
+    }
+    // Ignored classes are none, and the step goes on as before.
+    let eager = F::cross_entropy(&logits, &tensor([1i64, -100]).to(&device)).item();
+    let mut ignoring = graph_step(&device, |numbers: Tensor| F::cross_entropy(&logits, &numbers)).unwrap();
+    assert_eq!(ignoring.run(tensor([1i64, -100]).to(&device)).item(), eager);
+    assert_eq!(run([0, 2]).unwrap(), good);
 }

@@ -45,6 +45,12 @@ impl Array {
         self.device().kernels().within(&self.in_dtype(self.dtype().compute()), low, high)
     }
 
+    /// Whether any number of a one-dimensional i64 array is neither in `0..classes` nor `ignored`, and whether any is
+    /// `ignored`. `None` if the device will tell later, by a panic: see `graph_step` of the CUDA backend.
+    pub fn class_numbers(&self, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]> {
+        self.device().kernels().class_numbers(self, classes, ignored)
+    }
+
     /// The losses of connectionist temporal classification, `[N]`, of log-probabilities `[T, N, C]`; see [`Ctc`].
     pub fn ctc_loss(&self, task: &Ctc) -> Array {
         let x = self.in_dtype(self.dtype().compute());

@@ -107,6 +107,7 @@ calls! {
     fn pair_loss(kind: PairLoss, x: &Array, y: &Array) -> Array;
     fn pair_loss_grad(kind: PairLoss, grad: &Array, x: &Array, y: &Array) -> Array;
     fn within(x: &Array, low: f64, high: f64) -> bool;
+    fn class_numbers(x: &Array, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]>;
     fn ctc_loss(x: &Array, task: &Ctc) -> Array;
     fn ctc_loss_grad(x: &Array, task: &Ctc, grad: &Array) -> Array;
     fn norm(kind: Norm, x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f64) -> (Array, Array);

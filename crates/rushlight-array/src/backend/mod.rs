@@ -342,6 +342,12 @@ pub trait Backend: Send + Sync + Debug {
         x.ge(&low).logical_and(&x.le(&high)).all().item()
     }
 
+    /// Whether any of the numbers of a one-dimensional i64 array is neither in `0..classes` nor `ignored`, and whether any
+    /// is `ignored`. `None` if it will be told later, as where kernels are collected first.
+    fn class_numbers(&self, x: &Array, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]> {
+        Some(host::class_numbers(&host(x), classes, ignored))
+    }
+
     /// For log-probabilities `[T, N, C]` of classes at each time, minus the logarithm of the probability that they
     /// spell each sample's labels, `[N]`: the sum over all paths with repeats and blanks. On the host.
     fn ctc_loss(&self, x: &Array, task: &Ctc) -> Array {

@@ -6,7 +6,7 @@ use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
-use rushlight_array::{Array, DType, Device, Shape, fail};
+use rushlight_array::{Array, DType, Shape, fail};
 
 /// Options of [`nll_loss_with`]; the defaults are PyTorch's.
 #[derive(Clone, Debug)]
@@ -63,6 +63,10 @@ impl CrossEntropy {
         let rows = [self.target.numel()];
         let grads = match self.reduction {
             // The mean of no rows is NaN, but its gradient 0, as in PyTorch.
+            // Of a device the number is not asked for; where no row counts, no gradient is chosen below.
+            Reduction::Mean if self.counts_elsewhere().is_some() => (grad
+                * Tensor::constant(self.average(&Array::full(&[][..], 1.0, grad.dtype(), &grad.device()))))
+            .expand(rows),
             Reduction::Mean if self.share().is_infinite() => grad.zeros_like().expand(rows),
             Reduction::Mean => (grad * self.share()).expand(rows),
             Reduction::Sum => grad.expand(rows),
@@ -72,6 +76,19 @@ impl CrossEntropy {
             // Chosen, not multiplied: an infinite gradient of an ignored row must not turn into NaN.
             Some(counts) => where_(&counts.clone().into(), &grads, &grads.zeros_like()),
             None => grads,
+        }
+    }
+
+    /// Which targets count, if a device knows.
+    fn counts_elsewhere(&self) -> Option<&Array> {
+        self.counts.as_ref().filter(|counts| !counts.device().is_cpu())
+    }
+
+    /// `x` over the number of targets that count. On a device the host does not wait for that number.
+    fn average(&self, x: &Array) -> Array {
+        match self.counts_elsewhere() {
+            Some(counts) => x.mul(&counts.sum().cast(x.dtype()).reciprocal()),
+            None => x.scale(self.share()),
         }
     }
 
@@ -114,7 +131,7 @@ impl Op for CrossEntropy {
             None => losses,
         };
         match self.reduction {
-            Reduction::Mean => losses.sum().scale(self.share()),
+            Reduction::Mean => self.average(&losses.sum()),
             other => other.array(&losses),
         }
     }
@@ -404,23 +421,33 @@ pub(super) fn checked(
     ignore_index: Option<i64>,
 ) -> (Array, Option<Array>) {
     let target = target.cast(DType::I64).reshape([-1]);
-    let host = target.to_device(&Device::cpu()).contiguous();
-    let values = host.as_slice::<i64>().expect("it was made contiguous");
-    let ignored = |t: i64| Some(t) == ignore_index;
-    let bad = |&t: &i64| !ignored(t) && (t < 0 || t >= classes as i64);
-    if let Some(place) = values.iter().position(bad) {
-        fail!(
-            "{op}: target {} (sample {place}) is out of range for {classes} classes; expected 0 to {}",
-            values[place],
-            classes as i64 - 1
-        );
+    let any_ignored = match target.class_numbers(classes, ignore_index) {
+        Some([true, _]) => out_of_range(op, &target, classes, ignore_index),
+        Some([false, any_ignored]) => any_ignored,
+        None => true,
+    };
+    match ignore_index.filter(|_| any_ignored) {
+        None => (target, None),
+        Some(ignored) => {
+            let number = |value: i64| Array::full(&[][..], value, DType::I64, target.device());
+            let counts = target.ne(&number(ignored));
+            let safe = counts.where_(&target, &number(0));
+            (safe, Some(counts))
+        }
     }
-    if !values.iter().any(|&t| ignored(t)) {
-        return (target, None);
-    }
-    let counts: Array = values.iter().map(|&t| !ignored(t)).collect();
-    let safe: Array = values.iter().map(|&t| if ignored(t) { 0 } else { t }).collect();
-    (safe.to_device(target.device()), Some(counts.to_device(target.device())))
+}
+
+#[cold]
+#[track_caller]
+fn out_of_range(op: &str, target: &Array, classes: usize, ignore_index: Option<i64>) -> ! {
+    let values = target.to_vec::<i64>();
+    let bad = |&t: &i64| Some(t) != ignore_index && (t < 0 || t >= classes as i64);
+    let place = values.iter().position(bad).expect("one is bad");
+    fail!(
+        "{op}: target {} (sample {place}) is out of range for {classes} classes; expected 0 to {}",
+        values[place],
+        classes as i64 - 1
+    );
 }
 
 pub(super) const CROSS_ENTROPY: OpInfo =
