@@ -1,7 +1,8 @@
 //! Compiles the kernels for the processor: each `.cu` file as C++ behind `kernels/host/shim.h`.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{env, fs, thread};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=RUSHLIGHT_EMULATOR_KERNELS");
@@ -21,17 +22,29 @@ fn main() {
         .collect();
     names.sort();
     let common: String = ["inc", "host"].map(|folder| texts(&kernels.join(folder))).concat();
-    compile(&kernels, &out, "fibers", &common, &kernels.join("host/fibers.cpp"));
-    for name in &names {
+    let mut files = vec![("fibers".to_owned(), common.clone(), kernels.join("host/fibers.cpp"))];
+    for name in names {
         // Files may use the same names for different things, as they do on a GPU, where each is a program of its own.
         let text = format!(
-            "#define RL_FILE \"{name}\"\n#include \"shim.h\"\n#include \"rushlight.h\"\nnamespace file_{name} {{\n#include \"{name}.cu\"\n}}\n"
+            "#define RL_FILE \"{name}\"\n#include \"shim.h\"\n#include \"rushlight.h\"\nnamespace file_{name} \
+             {{\n#include \"{name}.cu\"\n}}\n"
         );
         let path = out.join(format!("{name}.cpp"));
         fs::write(&path, text).expect("the output folder can be written");
         let source = fs::read_to_string(kernels.join(format!("{name}.cu"))).expect("kernels are text");
-        compile(&kernels, &out, name, &(common.clone() + &source), &path);
+        files.push((name, common.clone() + &source, path));
     }
+    // As many compilers at once as the machine has processors.
+    let (files, next) = (&files, &AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((name, text, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    compile(&kernels, &out, name, text, path);
+                }
+            });
+        }
+    });
     if sanitized() {
         println!("cargo:rustc-link-arg=-fsanitize=address");
     }

@@ -29,7 +29,7 @@ fn features() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(64))]
 
     #[test]
     fn attention_is_that_of_the_cpu(

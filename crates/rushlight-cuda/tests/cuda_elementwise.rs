@@ -295,7 +295,7 @@ fn casts(numbers: &mut Numbers) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(40))]
 
     #[test]
     fn functions_of_one_array(seed: u64) {

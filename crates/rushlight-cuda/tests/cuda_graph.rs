@@ -9,6 +9,13 @@ use rushlight::optim::{Adam, Optimizer};
 use rushlight::{DType, Device, Tensor, manual_seed, no_grad, rand, sequential, tensor};
 use rushlight_cuda::{GraphStats, graph_step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Seeds are the program's: one test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn network(device: &Device) -> (Sequential, Adam) {
     manual_seed(3);
@@ -59,6 +66,7 @@ fn train(sizes: &[usize], steps: usize, as_graph: bool, read: bool) -> (Vec<f64>
 
 #[test]
 fn a_graph_gives_the_bits_of_single_kernels() {
+    let _alone = alone();
     let (losses, weights, _) = train(&[8], 12, false, false);
     let (again, same, stats) = train(&[8], 12, true, false);
     assert_eq!((losses, weights), (again, same));
@@ -68,6 +76,7 @@ fn a_graph_gives_the_bits_of_single_kernels() {
 
 #[test]
 fn batches_of_other_sizes_and_reads_on_the_way_are_allowed() {
+    let _alone = alone();
     let (losses, weights, _) = train(&[8, 8, 8, 5], 12, false, true);
     let (again, same, _) = train(&[8, 8, 8, 5], 12, true, true);
     assert_eq!((losses, weights), (again, same));
@@ -75,6 +84,7 @@ fn batches_of_other_sizes_and_reads_on_the_way_are_allowed() {
 
 #[test]
 fn a_step_that_panics_leaves_what_it_had_done() {
+    let _alone = alone();
     let device = cuda();
     let w = tensor([1.0, 2.0, 3.0]).to(&device).requires_grad_();
     let mut step = graph_step(&device, |fails: bool| {
@@ -90,6 +100,7 @@ fn a_step_that_panics_leaves_what_it_had_done() {
 
 #[test]
 fn on_the_cpu_the_step_is_called() {
+    let _alone = alone();
     let mut step = graph_step(&Device::cpu(), |x: f64| x + 1.0).unwrap();
     assert_eq!(step.run(1.0), 2.0);
     assert_eq!(step.stats(), GraphStats::default());
@@ -97,6 +108,7 @@ fn on_the_cpu_the_step_is_called() {
 
 #[test]
 fn a_step_within_a_step_is_refused() {
+    let _alone = alone();
     let device = cuda();
     let mut inner = graph_step(&device, |()| tensor([1.0]).to(cuda()).to(DType::F64)).unwrap();
     let mut outer = graph_step(&device, |()| inner.run(())).unwrap();
@@ -107,6 +119,7 @@ fn a_step_within_a_step_is_refused() {
 /// There the host does not wait for each look at the indices; it is told when it waits anyway.
 #[test]
 fn an_index_out_of_range_is_told_when_a_result_is_read() {
+    let _alone = alone();
     let device = rushlight::device("cuda:1").unwrap_or_else(|_| cuda());
     let (table, logits) = (rand([4, 3]).to(&device), rand([2, 3]).to(&device));
     let mut step = graph_step(&device, |numbers: Tensor| {

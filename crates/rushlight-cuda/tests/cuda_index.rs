@@ -315,7 +315,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(128))]
 
     #[test]
     fn indexing_gives_the_numbers_of_the_cpu(case in case()) {

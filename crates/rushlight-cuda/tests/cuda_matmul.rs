@@ -31,7 +31,7 @@ fn batches() -> impl Strategy<Value = Vec<usize>> {
 const DTYPES: [DType; 5] = [DType::F32, DType::F64, DType::I64, DType::F16, DType::BF16];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(96))]
 
     #[test]
     fn products_are_those_of_the_cpu(
@@ -50,7 +50,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(48))]
 
     #[test]
     fn linear_layers_are_those_of_the_cpu(

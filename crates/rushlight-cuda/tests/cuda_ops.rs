@@ -31,7 +31,7 @@ fn derivatives(info: &OpInfo, sample: &Sample) -> Vec<Tensor> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(16))]
 
     #[test]
     fn every_op_gives_the_numbers_of_the_cpu(choices in prop::collection::vec(0u32..1000, 0..24)) {

@@ -119,7 +119,7 @@ fn steps(numbers: &mut Numbers) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(24))]
 
     #[test]
     fn steps_are_those_of_the_cpu(seed: u64) {

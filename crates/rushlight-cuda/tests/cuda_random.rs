@@ -66,7 +66,7 @@ fn check(seed: u64, stream: u64, position: u64, count: usize, a: f64, b: f64) ->
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(48))]
 
     #[test]
     fn draws_have_the_bits_of_the_cpu(

@@ -256,7 +256,7 @@ fn compare(what: &str, here: &Array, there: &Array, arguments: f64) -> Result<()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(8))]
 
     #[test]
     fn every_operation_gives_the_numbers_of_the_cpu(seed in any::<u64>()) {

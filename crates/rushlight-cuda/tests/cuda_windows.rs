@@ -269,7 +269,7 @@ const OPERATIONS: &[fn(&mut Draw<'_>, &Device)] =
     &[convolutions, convolutions, convolutions, convolutions_with_pools, pools, pools, pools, columns];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(common::config(64))]
 
     #[test]
     fn windows_give_the_numbers_of_the_cpu(choices in prop::collection::vec(0u32..1 << 20, 1..24)) {

@@ -7,7 +7,13 @@
 //! Variables: `RUSHLIGHT_EMULATED_DEVICES` (how many, 2 at first), `RUSHLIGHT_EMULATED_MEMORY` (bytes of each device),
 //! `RUSHLIGHT_EMULATED_ORDER` (in which order threads take turns: 0 forward, 1 backward, else the seed of a shuffle).
 #![allow(non_snake_case, reason = "the driver's own names")]
-#![allow(unsafe_code, clippy::missing_safety_doc, missing_docs, reason = "an interface of C")]
+#![allow(
+    unsafe_code,
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    missing_docs,
+    reason = "an interface of C, whose callers hand over what the documentation of the driver asks for"
+)]
 
 mod cublas;
 mod graph;

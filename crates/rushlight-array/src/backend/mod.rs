@@ -342,8 +342,7 @@ pub trait Backend: Send + Sync + Debug {
         x.ge(&low).logical_and(&x.le(&high)).all().item()
     }
 
-    /// Whether any of the numbers of a one-dimensional i64 array is neither in `0..classes` nor `ignored`, and whether any
-    /// is `ignored`. `None` if it will be told later, as where kernels are collected first.
+    /// See [`Array::class_numbers`].
     fn class_numbers(&self, x: &Array, classes: usize, ignored: Option<i64>) -> Option<[bool; 2]> {
         Some(host::class_numbers(&host(x), classes, ignored))
     }

@@ -5,10 +5,18 @@
 pub(crate) mod cases;
 pub(crate) mod operands;
 
+use proptest::prelude::ProptestConfig;
 use rushlight_array::Device;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
+
+/// So many random cases; a quarter of them if `RUSHLIGHT_FEWER_CASES` is 1, as where everything is slow.
+pub(crate) fn config(cases: u32) -> ProptestConfig {
+    let fewer = std::env::var_os("RUSHLIGHT_FEWER_CASES").is_some_and(|value| value == "1");
+    let cases = if fewer { cases.div_ceil(4) } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// Whether the tests must run on a real GPU.
 pub(crate) fn real() -> bool {
