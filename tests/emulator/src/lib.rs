@@ -143,7 +143,7 @@ driver! {
     fn cuDeviceGetAttribute(value: *mut c_int, attribute: c_int, _device: c_int) {
         let answer = match attribute {
             // Threads of a block, and of its three sides.
-            1 | 2 | 3 => 1024,
+            1..=3 => 1024,
             4 => 64,
             // Sides of a grid.
             5 => i32::MAX,
