@@ -65,8 +65,8 @@ impl Compiler {
         // SAFETY: texts that end with zero and outlive the program, no headers, and a place for the handle.
         let made =
             unsafe { create(&raw mut program, source.as_ptr(), title.as_ptr(), 0, ptr::null(), ptr::null()) };
-        // SAFETY: the program was made, or is null, which the compiler refuses.
         let code = if made == 0 {
+            // SAFETY: the program was just made, and the options are texts that end with zero and outlive the call.
             unsafe { compile(program, options.len() as c_int, options.as_ptr()) }
         } else {
             made
