@@ -180,7 +180,7 @@ void run(unsigned number) {
 #endif
 }
 
-// The turns of the threads: 0 forward, 1 backward, any other number a shuffle that it seeds.
+// The turns of the threads: 0 forward, 1 backward and warp by warp, any other number a shuffle that it seeds.
 unsigned long long turn = 0;
 
 unsigned long long random_bits(unsigned long long& state) {
@@ -200,7 +200,27 @@ void put_in_order(std::vector<unsigned>& order, unsigned count, unsigned long lo
 
 thread_local std::string complaint;
 
-// Lets those go on whose barrier is complete. Whether there were any.
+// Lets those of a warp go on whose barrier is complete. Whether there were any.
+bool release_warp(Scheduler& s, unsigned warp) {
+    bool any = false;
+    for (unsigned i = warp * 32; i < std::min(s.count, warp * 32 + 32); i++) {
+        if (s.fibers[i].state != State::in_warp_barrier) continue;
+        unsigned mask = s.fibers[i].mask, arrived = 0, there = 0;
+        for (unsigned k = 0; k < 32 && warp * 32 + k < s.count; k++) {
+            Fiber& other = s.fibers[warp * 32 + k];
+            there |= 1u << k;
+            if (other.state == State::in_warp_barrier && other.mask == mask) arrived |= 1u << k;
+        }
+        // Lanes that the block does not have cannot arrive.
+        if ((arrived & mask) != (mask & there)) continue;
+        for (unsigned k = 0; k < 32 && warp * 32 + k < s.count; k++)
+            if (mask >> k & 1) s.fibers[warp * 32 + k].state = State::ready;
+        any = true;
+    }
+    return any;
+}
+
+// The same for the block and all of its warps.
 bool release(Scheduler& s) {
     unsigned waiting = 0, ended = 0;
     for (unsigned i = 0; i < s.count; i++) {
@@ -212,22 +232,7 @@ bool release(Scheduler& s) {
         for (unsigned i = 0; i < s.count; i++) s.fibers[i].state = State::ready;
         return true;
     }
-    for (unsigned warp = 0; warp * 32 < s.count; warp++) {
-        for (unsigned i = warp * 32; i < std::min(s.count, warp * 32 + 32); i++) {
-            if (s.fibers[i].state != State::in_warp_barrier) continue;
-            unsigned mask = s.fibers[i].mask, arrived = 0, there = 0;
-            for (unsigned k = 0; k < 32 && warp * 32 + k < s.count; k++) {
-                Fiber& other = s.fibers[warp * 32 + k];
-                there |= 1u << k;
-                if (other.state == State::in_warp_barrier && other.mask == mask) arrived |= 1u << k;
-            }
-            // Lanes that the block does not have cannot arrive.
-            if ((arrived & mask) != (mask & there)) continue;
-            for (unsigned k = 0; k < 32 && warp * 32 + k < s.count; k++)
-                if (mask >> k & 1) s.fibers[warp * 32 + k].state = State::ready;
-            any = true;
-        }
-    }
+    for (unsigned warp = 0; warp * 32 < s.count; warp++) any = release_warp(s, warp) || any;
     if (!any && ended < s.count) {
         char text[256];
         std::snprintf(text, sizeof text,
@@ -251,12 +256,16 @@ bool run_block(Scheduler& s, unsigned long long& state) {
     for (;;) {
         put_in_order(s.order, s.count, state);
         bool ran = false, all_done = true;
-        for (unsigned number : s.order) {
+        for (unsigned at = 0; at < s.count; at++) {
+            unsigned number = s.order[at];
             if (s.fibers[number].state == State::ready) {
                 run(number);
                 ran = true;
             }
             all_done = all_done && s.fibers[number].state == State::done;
+            // Backward, a warp goes on for as long as it can before another has its turn; else all go on together from
+            // one barrier of their warp to the next, which hides that they must wait for each other.
+            if (turn == 1 && number % 32 == 0 && release_warp(s, number / 32)) at -= std::min(s.count - number, 32u);
         }
         if (all_done) return true;
         if (!release(s) && !ran) return false;

@@ -2,6 +2,7 @@
 
 mod cuda;
 mod examples;
+mod mutants;
 mod outside;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use crate::run::{Log, Output};
 
 pub(crate) use cuda::{no_gpu, no_sanitizer_of_cpp, on_a_gpu, orders, sanitized};
 pub(crate) use examples::examples;
+pub(crate) use mutants::mutants;
 pub(crate) use outside::outside;
 
 /// The facade's budget of crates in its normal dependency tree, its own included.

@@ -88,6 +88,8 @@ const ROWS: &[Row] = &[
     Row { minutes: 10, ..Row::new("cuda-order", CUDA, jobs::orders) },
     Row { minutes: 10, lacks: jobs::no_sanitizer_of_cpp, ..Row::new("cuda-asan", CUDA, jobs::sanitized) },
     Row { lacks: jobs::no_gpu, ..Row::new("gpu", CUDA, jobs::on_a_gpu) },
+    // What the tests of the CUDA backend are worth: kernels with a mistake each, all of which they must find.
+    Row { long: true, minutes: 30, ..Row::new("mutants", "", jobs::mutants) },
     // The ignored tests: every vector function at each of the 2^32 floats.
     Row {
         long: true,
@@ -141,7 +143,7 @@ impl Selection {
     fn skips(&self, row: &Row) -> Option<&'static str> {
         match self {
             Selection::Quick if !row.quick => Some("--quick"),
-            Selection::All if row.long => Some("takes many minutes; --only long runs it"),
+            Selection::All if row.long => Some("takes many minutes; --only with its name runs it"),
             Selection::Only(names) if !names.iter().any(|name| name == row.name) => Some("--only"),
             _ => (row.lacks)(),
         }

@@ -255,12 +255,34 @@ fn compare(what: &str, here: &Array, there: &Array, arguments: f64) -> Result<()
     Ok(())
 }
 
+/// Runs an operation here and there.
+fn check(name: &str, run: Run, given: &Given) -> Result<(), TestCaseError> {
+    let device = cuda();
+    let arguments = given.x.iter().map(|x| largest(&numbers(x))).fold(0.0, f64::max);
+    let (here, there) = (run(given), run(&given.to(&device)));
+    prop_assert_eq!(given.device(), Device::cpu());
+    for (i, (a, b)) in here.iter().zip(&there).enumerate() {
+        prop_assert_eq!(b.device(), &device, "{}", name);
+        let x = &given.x[0];
+        let layouts: Vec<_> = given.x.iter().map(|x| x.layout().strides().to_vec()).collect();
+        let what = format!(
+            "{name} {i}, {}, {:?} {layouts:?}, axis {}, axes {:?}, choice {}",
+            x.dtype().name(),
+            x.shape(),
+            given.axis,
+            given.axes,
+            given.choice
+        );
+        compare(&what, a, b, arguments)?;
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(common::config(8))]
 
     #[test]
     fn every_operation_gives_the_numbers_of_the_cpu(seed in any::<u64>()) {
-        let device = cuda();
         let mut draw = Draw(seed);
         for &(name, rank, arrays, floats, run) in TABLE {
             let rank = rank.unwrap_or_else(|| draw.below(5));
@@ -274,18 +296,22 @@ proptest! {
             let axes = (0..rank).filter(|_| draw.below(2) == 0).map(|axis| axis as isize).collect();
             let axis = draw.below(rank.max(1)) as isize - if draw.below(2) == 0 { rank.max(1) as isize } else { 0 };
             let given = Given { x, axis, axes, choice: draw.below(30) };
-            let arguments = given.x.iter().map(|x| largest(&numbers(x))).fold(0.0, f64::max);
-            let (here, there) = (run(&given), run(&given.to(&device)));
-            prop_assert_eq!(given.device(), Device::cpu());
-            for (i, (a, b)) in here.iter().zip(&there).enumerate() {
-                prop_assert_eq!(b.device(), &device, "{}", name);
-                let layouts: Vec<_> = given.x.iter().map(|x| x.layout().strides().to_vec()).collect();
-                let what = format!(
-                    "{name} {i}, {}, {shape:?} {layouts:?}, axis {axis}, axes {:?}, choice {}",
-                    dtype.name(), given.axes, given.choice
-                );
-                compare(&what, a, b, arguments)?;
-            }
+            check(name, run, &given)?;
+        }
+    }
+}
+
+/// A block of 512 threads with 32 elements each, or 16 of f64, reads again what is beyond them.
+#[test]
+fn rows_beyond_the_registers_give_the_numbers_of_the_cpu() {
+    let mut draw = Draw(1);
+    for &(name, _, arrays, _, run) in TABLE {
+        if !["softmax", "softmax_grad", "cross_entropy", "norm"].contains(&name) {
+            continue;
+        }
+        for (dtype, size) in [(DType::F32, 20_001), (DType::F64, 12_001)] {
+            let x = (0..arrays).map(|_| draw.array(&[2, size], dtype, false)).collect();
+            check(name, run, &Given { x, axis: 1, axes: vec![1], choice: draw.below(30) }).unwrap();
         }
     }
 }

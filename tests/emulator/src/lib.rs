@@ -5,7 +5,8 @@
 //! compilation of PTX, and speed.
 //!
 //! Variables: `RUSHLIGHT_EMULATED_DEVICES` (how many, 2 at first), `RUSHLIGHT_EMULATED_MEMORY` (bytes of each device),
-//! `RUSHLIGHT_EMULATED_ORDER` (in which order threads take turns: 0 forward, 1 backward, else the seed of a shuffle).
+//! `RUSHLIGHT_EMULATED_ORDER` (in which order threads take turns: 0 forward, 1 backward and warp by warp, else the seed of
+//! a shuffle).
 #![allow(non_snake_case, reason = "the driver's own names")]
 #![allow(
     unsafe_code,
