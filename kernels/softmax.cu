@@ -154,7 +154,10 @@ RL_INLINE void cross_entropy_row(const T* x, const i64* target, T* loss, T* stat
     T sum = log_of(found.sum);
     stats[2 * row] = found.most;
     stats[2 * row + 1] = sum;
-    loss[row] = sum - (x[target[row]] - found.most);
+    // Within a graph nobody has looked at the classes yet when this runs; the host tells of a bad one later.
+    i64 place = target[row];
+    bool known = (uint64_t)place < (uint64_t)size;
+    loss[row] = known ? sum - (x[place] - found.most) : infinity<T>();
 }
 
 // Gradients: blocks share a row, or have several.
