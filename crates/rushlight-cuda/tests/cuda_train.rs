@@ -57,7 +57,7 @@ fn compare(what: &str, program: impl Fn(&Device) -> Vec<f64>) {
 }
 
 #[test]
-fn the_toy_classifier_has_the_losses_of_the_texts() {
+fn the_toy_classifier_has_the_losses_of_the_cpu() {
     let _alone = alone();
     let x = [[-1.2, 3.1], [-0.9, 2.9], [-0.5, 2.6], [2.3, -1.1], [2.7, -1.5]];
     let batch = |rows: &[usize]| {
@@ -65,7 +65,7 @@ fn the_toy_classifier_has_the_losses_of_the_texts() {
         let labels: Vec<i64> = rows.iter().map(|&i| i64::from(i > 2)).collect();
         (tensor(points), tensor(labels))
     };
-    // The order of PyTorch's loader after `manual_seed(123)`, as the example `toy_classifier` has it.
+    // The five points of the texts, each once.
     let batches = [batch(&[0, 4]), batch(&[1, 3]), batch(&[2])];
     compare("toy classifier", |device| {
         manual_seed(TorchSeed(123));
