@@ -61,7 +61,7 @@ const ROWS: &[Row] = &[
         )
     },
     // In the profile of the tests, whose crates are built already; a release build of them all would take minutes.
-    Row::new("examples", "cargo build --examples -p rushlight", jobs::examples),
+    Row::new("examples", "cargo build --workspace --exclude rushlight-benches --examples", jobs::examples),
     Row {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
         ..Row::new("docs", "cargo doc --workspace --no-deps", jobs::command)
