@@ -1,4 +1,5 @@
-// The steps of optimisers: one pass over a parameter, its gradient and its states, whatever the rule.
+// The steps of optimisers: one pass over each parameter, its gradient and its states, whatever the rule, for many
+// parameters at once.
 //
 // Parameter and gradient are of one type, the states of the type that is computed in.
 
@@ -14,10 +15,28 @@ RL_INLINE void narrow(double x, double& y) { y = x; }
 RL_INLINE void narrow(float x, f16& y) { y = to_f16(x); }
 RL_INLINE void narrow(float x, bf16& y) { y = to_bf16(x); }
 
-template <class T>
-struct States {
-    // Null where the rule goes without.
+// As many as kernel arguments have room for, which end at 4 KB; a power of two. The host has the same number.
+constexpr int MANY = 64;
+
+// A parameter. States are null where the rule goes without.
+template <class S, class T>
+struct Parameter {
+    S* w;
+    const S* g;
     T *s0, *s1, *s2;
+    // Twice the number of elements, and 1 more if they may be read in packs.
+    i64 size;
+};
+
+// A list of them.
+template <class S, class T>
+struct Parameters {
+    Parameter<S, T> of[MANY];
+};
+
+// Where the blocks of each end; after the last, the largest number.
+struct Ends {
+    uint32_t of[MANY];
 };
 
 // What happens before each rule: the sign of the gradient, its penalty, and the decay of the weight.
@@ -26,8 +45,8 @@ struct Before {
     T turn, decay, shrink;
 };
 
-// Which states there are, as the host says in a packing: bit 0 for packs, then a bit for each state.
-constexpr i64 FIRST = 2, SECOND = 4, THIRD = 8, DECAYS = 16;
+// Which states there are, as the host says in a packing, and whether weights decay.
+constexpr i64 FIRST = 1, SECOND = 2, THIRD = 4, DECAYS = 8;
 
 template <int W, class T>
 RL_INLINE Pack<T, W> take_state(const T* from, i64 place, bool there) {
@@ -37,13 +56,13 @@ RL_INLINE Pack<T, W> take_state(const T* from, i64 place, bool there) {
 
 // The rule for W elements from a place on; it changes the weight and the states.
 template <int W, class S, class T, class F>
-RL_INLINE void pass_at(i64 i, S* w, const S* g, States<T> states, i64 packing, Before<T> before, F rule) {
-    Pack<S, W> weights = take<W>(w + i, true), grads = take<W>(g + i, true);
+RL_INLINE void pass_at(i64 i, const Parameter<S, T>& of, i64 packing, Before<T> before, F rule) {
+    Pack<S, W> weights = take<W>(of.w + i, true), grads = take<W>(of.g + i, true);
     // Whether there is a state is asked each time: a loop for each case would multiply the code.
     i64 there = undivided(packing);
-    Pack<T, W> p0 = take_state<W>(states.s0, i, there & FIRST);
-    Pack<T, W> p1 = take_state<W>(states.s1, i, there & SECOND);
-    Pack<T, W> p2 = take_state<W>(states.s2, i, there & THIRD);
+    Pack<T, W> p0 = take_state<W>(of.s0, i, there & FIRST);
+    Pack<T, W> p1 = take_state<W>(of.s1, i, there & SECOND);
+    Pack<T, W> p2 = take_state<W>(of.s2, i, there & THIRD);
 #pragma unroll
     for (int k = 0; k < W; k++) {
         T value = widen(weights.at[k]), grad = before.turn * widen(grads.at[k]);
@@ -53,11 +72,11 @@ RL_INLINE void pass_at(i64 i, S* w, const S* g, States<T> states, i64 packing, B
         rule(there, grad, value, p0.at[k], p1.at[k], p2.at[k]);
         narrow(value, weights.at[k]);
     }
-    put<W>(w + i, weights);
+    put<W>(of.w + i, weights);
     there = undivided(packing);
-    if (there & FIRST) put<W>(states.s0 + i, p0);
-    if (there & SECOND) put<W>(states.s1 + i, p1);
-    if (there & THIRD) put<W>(states.s2 + i, p2);
+    if (there & FIRST) put<W>(of.s0 + i, p0);
+    if (there & SECOND) put<W>(of.s1 + i, p1);
+    if (there & THIRD) put<W>(of.s2 + i, p2);
 }
 
 // Packs of f32, where half precision comes by of two.
@@ -65,15 +84,21 @@ template <class S, class T>
 constexpr int WIDTH_OF = sizeof(S) == 2 ? 2 : sizeof(T) == 4 ? 4 : 1;
 
 template <class S, class T, class F>
-RL_INLINE void pass(S* w, const S* g, States<T> states, i64 packing, i64 count, Before<T> before, F rule) {
+RL_INLINE void pass(const Ends& ends, const Parameters<S, T>& list, i64 packing, Before<T> before, F rule) {
+    int place = 0;
+#pragma unroll
+    for (int half = MANY / 2; half > 0; half /= 2) place += ends.of[place + half - 1] <= blockIdx.x ? half : 0;
+    const uint32_t first = place > 0 ? ends.of[place - 1] : 0, blocks = ends.of[place] - first;
+    const Parameter<S, T> of = list.of[place];
     constexpr int W = WIDTH_OF<S, T>;
-    const i64 packs = W > 1 && (packing & 1) ? count / W : 0, items = count - packs * (W - 1);
+    const i64 count = of.size / 2, packs = W > 1 && (of.size & 1) ? count / W : 0, items = count - packs * (W - 1);
 #pragma unroll 1
-    for (i64 item = first_number(); item < items; item += stride_of_grid()) {
+    for (i64 item = (i64)(blockIdx.x - first) * blockDim.x + threadIdx.x; item < items;
+         item += (i64)blocks * blockDim.x) {
         if (W > 1 && item < packs) {
-            pass_at<W>(item * W, w, g, states, packing, before, rule);
+            pass_at<W>(item * W, of, packing, before, rule);
         } else {
-            pass_at<1>(item + packs * (W - 1), w, g, states, packing, before, rule);
+            pass_at<1>(item + packs * (W - 1), of, packing, before, rule);
         }
     }
 }
@@ -99,15 +124,14 @@ RL_INLINE T sign_of(T x) { return x > (T)0 ? (T)1 : x < (T)0 ? (T)-1 : (T)0; }
 // A rule in `g`, `w`, the states `s`, `t` and `u`, which of them are `there`, and nine numbers, whose places the host
 // knows (`optimize.rs`).
 #define RULE_FOR(name, S, T, ...)                                                                                    \
-    RL_KERNEL(name, S* weights, const S* grads, T* s0, T* s1, T* s2, i64 packing, i64 count, Numbers n0, Numbers n1, \
-              Numbers n2, Numbers n3) {                                                                              \
+    RL_KERNEL(name, i64 packing, Numbers n0, Numbers n1, Numbers n2, Numbers n3, const Ends ends,                    \
+              const Parameters<S, T> list) {                                                                         \
         typedef T Real;                                                                                              \
         const T a0 = (T)n1.p, a1 = (T)n1.q, a2 = (T)n1.r, a3 = (T)n2.p, a4 = (T)n2.q, a5 = (T)n2.r;                  \
         const T a6 = (T)n3.p, a7 = (T)n3.q, a8 = (T)n3.r;                                                            \
         (void)a0, (void)a1, (void)a2, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;                    \
-        const States<T> states = {s0, s1, s2};                                                                       \
         const Before<T> before = {(T)n0.p, (T)n0.q, (T)n0.r};                                                        \
-        pass(weights, grads, states, packing, count, before,                                                         \
+        pass(ends, list, packing, before,                                                                            \
              [=](i64 there, Real g, Real& w, Real& s, Real& t, Real& u) { __VA_ARGS__ });                            \
     }
 #define RULE(name, ...)                               \

@@ -2,6 +2,7 @@
 
 use crate::gpu::Gpu;
 use crate::memory::{Address, Block};
+use crate::optimize;
 use rushlight_array::backend::{
     ArgReduce, Attention, Binary, Compare, Norm, OptimizerStep, OutOfRange, PairLoss, Rank, Reduce, Scan,
     Scatter, Term, Ternary, Unary,
@@ -415,6 +416,10 @@ impl Backend for Cuda {
 
     fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
         self.step(step, w, g, state);
+    }
+
+    fn together(&self, steps: &mut dyn FnMut()) {
+        optimize::together(steps);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::driver::{self, Failure, check};
 use crate::graph;
 use crate::kernels;
 use crate::memory::Memory;
+use crate::optimize;
 use crate::report::BadIndex;
 use crate::staging::Staging;
 use cust::context::Context;
@@ -44,7 +45,8 @@ pub(crate) struct Gpu {
     pub(crate) memory: Memory,
     pub(crate) staging: Staging,
     context: Context,
-    modules: Mutex<HashMap<&'static str, Handle<cust::sys::CUmod_st>>>,
+    /// Held while a kernel is loaded, so that none is compiled twice.
+    loading: Mutex<()>,
     functions: RwLock<HashMap<KernelName, Handle<cust::sys::CUfunc_st>>>,
 }
 
@@ -141,7 +143,7 @@ impl Gpu {
             multiprocessors,
             stream: Handle(stream),
             context,
-            modules: Mutex::default(),
+            loading: Mutex::default(),
             functions: RwLock::default(),
         })
     }
@@ -149,6 +151,7 @@ impl Gpu {
     /// Makes this GPU the one that the driver's functions speak of on this thread.
     #[inline]
     pub(crate) fn enter(&self) {
+        optimize::flush();
         if CURRENT.get() != self.ordinal + 1 {
             // SAFETY: the context lives as long as the program.
             let answer = check(unsafe { driver::cuCtxSetCurrent(self.context.as_raw()) });
@@ -200,37 +203,34 @@ impl Gpu {
     #[cold]
     #[track_caller]
     fn load(&self, name: KernelName) -> CUfunction {
+        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(function) = self.functions.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return function.0;
+        }
         self.enter();
         let (file, operation, variant) = name;
-        let module = self.module(file);
-        let text = if variant.is_empty() { operation.to_owned() } else { format!("{operation}_{variant}") };
-        let wanted = CString::new(text.as_str()).unwrap_or_default();
-        let mut function: CUfunction = ptr::null_mut();
-        // SAFETY: the module is loaded for good, and the driver writes the handle of a function in it.
-        let answer =
-            check(unsafe { driver::cuModuleGetFunction(&raw mut function, module.0, wanted.as_ptr()) });
-        self.expect(&format!("kernels/{file}.cu has no kernel {text}"), answer);
-        self.functions.write().unwrap_or_else(PoisonError::into_inner).insert(name, Handle(function));
-        function
-    }
-
-    #[track_caller]
-    fn module(&self, file: &'static str) -> Handle<cust::sys::CUmod_st> {
-        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&module) = modules.get(file) {
-            return module;
-        }
+        let kernel = if variant.is_empty() { operation.to_owned() } else { format!("{operation}_{variant}") };
         let Some(ptx) = kernels::of_file(file) else {
             rushlight_array::fail!("{}: there is no file of kernels {file}", self.name)
         };
-        let module = match compile(&ptx.text()) {
-            Ok(module) => Handle(module),
+        let Some(text) = ptx.of_kernel(&kernel) else {
+            rushlight_array::fail!("{}: kernels/{file}.cu has no kernel {kernel}", self.name)
+        };
+        let module = match compile(&text) {
+            Ok(module) => module,
             Err((failure, log)) => {
-                rushlight_array::fail!("{}: kernels/{file}.cu could not be loaded: {failure}{log}", self.name)
+                let what = format!("{kernel} of kernels/{file}.cu could not be loaded");
+                rushlight_array::fail!("{}: {what}: {failure}{log}", self.name)
             }
         };
-        modules.insert(file, module);
-        module
+        let wanted = CString::new(kernel.as_str()).unwrap_or_default();
+        let mut function: CUfunction = ptr::null_mut();
+        // SAFETY: the module is loaded for good, and the driver writes the handle of a function in it.
+        let answer =
+            check(unsafe { driver::cuModuleGetFunction(&raw mut function, module, wanted.as_ptr()) });
+        self.expect(&format!("{kernel} of kernels/{file}.cu was not found by the driver"), answer);
+        self.functions.write().unwrap_or_else(PoisonError::into_inner).insert(name, Handle(function));
+        function
     }
 }
 

@@ -9,6 +9,7 @@ use crate::driver::{self, check};
 use crate::gpu::{Gpu, Handle, gpu};
 use crate::launch::{Args, Grid, MOST};
 use crate::memory::{Address, Free};
+use crate::optimize;
 use cust::sys::{CUDA_KERNEL_NODE_PARAMS, CUfunc_st, CUgraph, CUgraphExec, CUgraphNode};
 use rushlight_array::{Device, Error, Result};
 use std::cell::{Cell, RefCell};
@@ -226,7 +227,7 @@ pub(crate) fn records(gpu: &Gpu) -> bool {
 }
 
 /// Collects a kernel.
-pub(crate) fn record(function: Handle<CUfunc_st>, grid: Grid, args: &Args) {
+pub(crate) fn record<const ROOM: usize>(function: Handle<CUfunc_st>, grid: Grid, args: &Args<ROOM>) {
     with(|recorder| {
         let (values, starts) = args.parts();
         let list = &mut recorder.list;
@@ -287,6 +288,7 @@ pub(crate) fn note_block(gpu: &Gpu, size: usize, block: (Address, usize)) {
 /// Launches what was collected, because the host is about to wait for it or to write what it reads.
 #[track_caller]
 pub(crate) fn flush(gpu: &Gpu) {
+    optimize::flush();
     if records(gpu) {
         with(Recorder::flush);
     }

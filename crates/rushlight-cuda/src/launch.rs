@@ -4,6 +4,7 @@ use crate::driver::{self, check};
 use crate::gpu::{Gpu, Handle, KernelName};
 use crate::graph;
 use crate::memory::Address;
+use crate::optimize;
 use std::ffi::c_void;
 use std::ptr;
 
@@ -120,12 +121,12 @@ impl Grid {
     }
 }
 
-/// Room for arguments, in units of eight bytes.
-const ROOM: usize = 128;
+/// Room for the arguments of most kernels, in units of eight bytes.
+const USUAL: usize = 128;
 pub(crate) const MOST: usize = 24;
 
 /// The arguments of a launch, in order.
-pub(crate) struct Args {
+pub(crate) struct Args<const ROOM: usize = USUAL> {
     values: [u64; ROOM],
     used: usize,
     starts: [usize; MOST],
@@ -134,11 +135,18 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn new() -> Args {
+        Args::with_room()
+    }
+}
+
+impl<const ROOM: usize> Args<ROOM> {
+    /// With room for other than the usual arguments.
+    pub(crate) fn with_room() -> Self {
         Args { values: [0; ROOM], used: 0, starts: [0; MOST], count: 0 }
     }
 
     /// One more argument.
-    pub(crate) fn put<T: Plain>(mut self, value: T) -> Args {
+    pub(crate) fn put<T: Plain>(mut self, value: T) -> Self {
         let units = size_of::<T>().div_ceil(8);
         assert!(self.used + units <= ROOM && self.count < MOST, "a kernel has too many arguments");
         // SAFETY: there is room for the value (checked), and a place of u64 is aligned for every plain type.
@@ -149,11 +157,11 @@ impl Args {
         self
     }
 
-    pub(crate) fn pointer(self, address: Address) -> Args {
+    pub(crate) fn pointer(self, address: Address) -> Self {
         self.put(address)
     }
 
-    pub(crate) fn count(self, number: usize) -> Args {
+    pub(crate) fn count(self, number: usize) -> Self {
         self.put(number as i64)
     }
 
@@ -175,7 +183,8 @@ impl Args {
 impl Gpu {
     /// Asks the GPU to run a kernel when all that was asked for before is done.
     #[track_caller]
-    pub(crate) fn launch(&self, name: KernelName, grid: Grid, mut args: Args) {
+    pub(crate) fn launch<const ROOM: usize>(&self, name: KernelName, grid: Grid, mut args: Args<ROOM>) {
+        optimize::flush();
         let function = self.function(name);
         if graph::records(self) {
             graph::record(Handle(function), grid, &args);

@@ -118,8 +118,115 @@ fn steps(numbers: &mut Numbers) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Steps of many parameters at once are those of each alone, whatever their kinds; what is asked for between them too.
+fn steps_together(numbers: &mut Numbers) -> Result<(), TestCaseError> {
+    let device = cuda();
+    let (sgd, adam) = (rows()[1].0, rows()[4].0);
+    // More than a launch takes, of sizes at and around the blocks' and a row of kinds.
+    let sizes = [0, 1, 255, 256, 257, 1024, 1030, 2600];
+    let mut alone: Vec<(OptimizerStep, Kept, Array)> = Vec::new();
+    while alone.len() < 90 {
+        let dtype = [DType::F32, DType::F16, DType::F64][numbers.below(20).saturating_sub(17)];
+        let (rule, there) =
+            [(adam, [true, true, false]), (sgd, [true, false, false])][numbers.below(20) / 18];
+        let mut step = OptimizerStep::new(rule);
+        step.weight_decay = [0.0, 0.05][numbers.below(20) / 17];
+        // Half of the views begin where no pack does.
+        let (size, from) = (sizes[numbers.below(sizes.len())], numbers.below(2));
+        let mut draw = |kind, dtype| {
+            let whole = values(numbers, kind, &[size + 1], dtype).to_device(&device);
+            whole.narrow(0, from, size)
+        };
+        let states = there.map(|is| is.then(|| draw(Values::Share, dtype.compute()).offset(0.5)));
+        let w = draw(Values::Moderate, dtype);
+        // A gradient with gaps is copied first.
+        let g = draw(Values::Share, dtype);
+        let g = if numbers.below(30) == 0 && size > 0 { g.narrow(0, 0, 1).expand([size]) } else { g };
+        alone.push((step, Kept { w, states }, g));
+    }
+    let copies = |all: &[(OptimizerStep, Kept, Array)]| -> Vec<Kept> {
+        all.iter().map(|(_, kept, _)| kept.to(&Device::cpu()).to(&device)).collect()
+    };
+    let mut at_once = copies(&alone);
+    device.backend().together(&mut || {
+        for (kept, (step, _, g)) in at_once.iter_mut().zip(&alone) {
+            kept.step(step, g);
+        }
+    });
+    for (step, kept, g) in &mut alone {
+        kept.step(step, g);
+    }
+    for (number, (kept, (step, one, _))) in at_once.iter().zip(&alone).enumerate() {
+        let (kept, one) = (kept.to(&Device::cpu()), one.to(&Device::cpu()));
+        prop_assert_eq!(kept.differs(Near::Same, &one), None, "parameter {}, {:?}", number, step);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_asked_for_between_steps_sees_those_before() {
+    let device = cuda();
+    let fill = |value: f64| Array::full([300], value, DType::F32, &device);
+    let (mut w, mut v, g) = (fill(1.0), fill(2.0), fill(0.5));
+    let step = OptimizerStep::new(
+        rule::Sgd { lr: 1.0, momentum: 0.0, fresh: 0.0, nesterov: false, first: false }.into(),
+    );
+    let mut seen = Vec::new();
+    device.backend().together(&mut || {
+        device.backend().optimizer_step(&step, &mut w, &g, [None, None, None]);
+        device.backend().optimizer_step(&step, &mut v, &g, [None, None, None]);
+        // Between the second and the third step.
+        seen.push(v.sum());
+        // A parameter that comes twice, though it must not, is stepped twice.
+        device.backend().optimizer_step(&step, &mut w, &g, [None, None, None]);
+        device
+            .backend()
+            .together(&mut || device.backend().optimizer_step(&step, &mut w, &g, [None, None, None]));
+    });
+    assert_eq!(seen[0].to_vec::<f32>(), [450.0]);
+    assert_eq!(w.to_vec::<f32>(), [-0.5; 300]);
+    // One that panics takes the steps since the last launch with it, and no others.
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        device.backend().together(&mut || {
+            device.backend().optimizer_step(&step, &mut w, &g, [None, None, None]);
+            panic!("no step");
+        });
+    }));
+    assert!(panicked.is_err());
+    device.backend().optimizer_step(&step, &mut v, &g, [None, None, None]);
+    assert_eq!((w.to_vec::<f32>()[299], v.to_vec::<f32>()[299]), (-0.5, 1.0));
+}
+
+#[test]
+fn many_parameters_are_one_launch() {
+    use rushlight::Tensor;
+    use rushlight::optim::{AdamW, Optimizer};
+    let device = cuda();
+    let parameters: Vec<Tensor> =
+        (0..130).map(|i| rushlight::ones([i % 7 + 1]).to(&device).detach().requires_grad_()).collect();
+    let grads: Vec<Tensor> = parameters.iter().map(|parameter| parameter.detach() * 2.0).collect();
+    let mut optimizer = AdamW::new(parameters.clone(), 0.5);
+    let mut step = rushlight_cuda::graph_step(&device, |()| {
+        optimizer.zero_grad();
+        parameters.iter().zip(&grads).for_each(|(parameter, grad)| parameter.set_grad(Some(grad.clone())));
+        optimizer.step();
+    })
+    .unwrap();
+    // States are made by the first.
+    step.run(());
+    let before = step.stats();
+    step.run(());
+    let after = step.stats();
+    assert_eq!(after.kernels + after.single - before.kernels - before.single, 130_usize.div_ceil(64));
+}
+
 proptest! {
-    #![proptest_config(common::config(24))]
+    #![proptest_config(common::config(8))]
+
+    #[test]
+    fn steps_together_are_those_of_each(seed: u64) {
+        steps_together(&mut Numbers(seed))?;
+    }
 
     #[test]
     fn steps_are_those_of_the_cpu(seed: u64) {

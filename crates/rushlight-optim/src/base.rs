@@ -203,22 +203,18 @@ impl Base {
             if let Err(why) = rule.complete(options) {
                 fail!("{}: {why}", rule.name());
             }
-            rule.plan(options, &mut |plan| {
-                for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
-                    let Some(grad) = parameter.grad() else { continue };
-                    let grad = grad.array();
-                    let first = slot.prepare(rule, options, &grad);
-                    let scalars = slot.scalars.as_mut().expect("it was just prepared");
-                    let mut arrays = slot.arrays.each_mut().map(Option::as_mut);
-                    for (array, name) in arrays.iter_mut().zip(rule.arrays()) {
-                        // One that is not wanted now, as the velocity while the momentum is 0, stays as it is.
-                        if !rule.uses(options, name) {
-                            *array = None;
-                        }
+            let mut steps = || {
+                rule.plan(options, &mut |plan| {
+                    for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
+                        slot.step(rule, options, parameter, plan);
                     }
-                    plan(Turn { parameter, grad: &grad, scalars, arrays, first });
-                }
-            });
+                });
+            };
+            // A GPU makes those of many parameters at once.
+            match group.parameters.first() {
+                Some(parameter) => parameter.device().backend().together(&mut steps),
+                None => steps(),
+            }
         }
     }
 
@@ -290,6 +286,22 @@ impl Slot {
             }
         }
         first
+    }
+
+    /// The step of a parameter, if it has a gradient.
+    fn step(&mut self, rule: &dyn AnyRule, options: &Options, parameter: &Tensor, plan: Plan<'_>) {
+        let Some(grad) = parameter.grad() else { return };
+        let grad = grad.array();
+        let first = self.prepare(rule, options, &grad);
+        let scalars = self.scalars.as_mut().expect("it was just prepared");
+        let mut arrays = self.arrays.each_mut().map(Option::as_mut);
+        for (array, name) in arrays.iter_mut().zip(rule.arrays()) {
+            // One that is not wanted now, as the velocity while the momentum is 0, stays as it is.
+            if !rule.uses(options, name) {
+                *array = None;
+            }
+        }
+        plan(Turn { parameter, grad: &grad, scalars, arrays, first });
     }
 
     fn load(rule: &dyn AnyRule, options: &Options, parameter: &Tensor, found: &mut Found<'_>) -> Slot {

@@ -166,6 +166,14 @@ const MUTANTS: &[Mutant] = &[
         order: "0",
     },
     Mutant {
+        what: "the last block of a parameter is taken for the next one's",
+        file: "optimize.cu",
+        from: "ends.of[place + half - 1] <= blockIdx.x",
+        to: "ends.of[place + half - 1] <= blockIdx.x + 1",
+        test: "cuda_optimize",
+        order: "0",
+    },
+    Mutant {
         what: "the largest of a window passes over NaN",
         file: "pool.cu",
         from: "if (value > best || is_nan(value))",

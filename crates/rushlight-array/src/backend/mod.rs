@@ -510,6 +510,14 @@ pub trait Backend: Send + Sync + Debug {
         }
     }
 
+    /// Calls `steps`, which asks for steps of optimisers on arrays of which none is given twice: they may be done at once,
+    /// when it returns, if it does.
+    ///
+    /// The default body just calls it.
+    fn together(&self, steps: &mut dyn FnMut()) {
+        steps();
+    }
+
     // Provided: windows and channels. The default bodies let the host compute.
 
     /// The convolution of `x` with `weight`, plus a bias for each channel; the shapes are those of [`Conv`], or others with
