@@ -1,5 +1,5 @@
 //! `cargo xtask gpu-pack`: the tests and timings of the CUDA backend as programs for a machine that has a GPU but neither
-//! Rust nor the sources. `.gpu/run.sh` runs them there.
+//! Rust nor the sources. `.gpu/run.sh` unpacks `.gpu/pack.tar.xz` beside itself and runs them there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ const RUN: &str = r#"#!/bin/sh
 # Every test of the CUDA backend on this machine's GPU, then the timings, beside PyTorch's where python3 has it.
 # RESULTS (a folder) gets the logs. Words: tests, sanitize, times; without any, tests and times.
 cd "$(dirname "$0")" || exit 2
-results=${RESULTS:-results}
-mkdir -p "$results"
+results=${RESULTS:-$PWD/results}
+mkdir -p "$results" unpacked
+tar -xJf pack.tar.xz -C unpacked || python3 -m tarfile -e pack.tar.xz unpacked || exit 2
+cd unpacked || exit 2
 export RUSHLIGHT_REQUIRE_GPU=1
 words=${*:-tests times}
 failed=0
@@ -54,7 +56,7 @@ exit $failed
 pub(crate) fn run(root: &Path) -> bool {
     match pack(root) {
         Ok(names) => {
-            println!(".gpu: {}; run .gpu/run.sh on the machine with the GPU", names.join(", "));
+            println!(".gpu/pack.tar.xz: {}; run .gpu/run.sh on the machine with the GPU", names.join(", "));
             true
         }
         Err(message) => {
@@ -69,11 +71,14 @@ fn pack(root: &Path) -> Result<Vec<String>, String> {
         let path = path.display().to_string();
         move |error: std::io::Error| format!("{path}: {error}")
     };
-    let folder = root.join(".gpu");
-    let tests = folder.join("tests");
-    if tests.exists() {
-        fs::remove_dir_all(&tests).map_err(told(&tests))?;
+    let (home, folder) = (root.join(".gpu"), root.join("target/gpu-pack"));
+    for folder in [&home, &folder] {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(told(folder))?;
+        }
+        fs::create_dir_all(folder).map_err(told(folder))?;
     }
+    let tests = folder.join("tests");
     fs::create_dir_all(&tests).map_err(told(&tests))?;
     let mut names = Vec::new();
     for (path, name) in programs(root, &["test", "--no-run", "--tests"])? {
@@ -88,9 +93,22 @@ fn pack(root: &Path) -> Result<Vec<String>, String> {
         let path = root.join("crates/rushlight-cuda/benches/gpu").join(script);
         fs::copy(&path, folder.join(script)).map_err(told(&path))?;
     }
-    let script = folder.join("run.sh");
+    let script = home.join("run.sh");
     fs::write(&script, RUN).map_err(told(&script))?;
+    archive(&folder, &home.join("pack.tar.xz"))?;
     Ok(names)
+}
+
+/// The folder's files as one archive. Programs share most of their bytes, which xz finds again within 64 MiB; `tar` and `xz`
+/// are the system's.
+fn archive(folder: &Path, to: &Path) -> Result<(), String> {
+    let mut tar = Command::new("tar");
+    tar.arg("-cJf").arg(to).arg("-C").arg(folder).arg(".").env("XZ_OPT", "-6 --lzma2=dict=64MiB");
+    match tar.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("tar -cJf {}: {status}", to.display())),
+        Err(error) => Err(format!("tar: {error}")),
+    }
 }
 
 /// What cargo builds of the crate with these words: paths, and names without hashes.
