@@ -11,6 +11,9 @@
 //! The environment variable `RUSHLIGHT_LIBCUDA` names another library than the system's `libcuda.so.1`.
 //! `RUSHLIGHT_CUBLAS_PATH` names a cuBLAS, and `RUSHLIGHT_CUBLAS=0` does without one; see [`cublas()`].
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
+//!
+//! Arrays of 64 KiB and more are sent by way of pinned memory, so the host goes on while the GPU fetches them. A loader's
+//! workers send batches ahead of the training with `loader.pin_memory(move |(x, y)| Ok((x.to(&device), y.to(&device))))`.
 
 mod attention;
 mod backend;
@@ -115,7 +118,8 @@ pub fn device_capability(ordinal: usize) -> Result<(u32, u32)> {
 /// # Errors
 /// As [`device`].
 pub fn memory_stats(ordinal: usize) -> Result<MemoryStats> {
-    Ok(find(ordinal)?.memory.stats())
+    let gpu = find(ordinal)?;
+    Ok(MemoryStats { pinned: gpu.pinned_bytes(), ..gpu.memory.stats() })
 }
 
 /// Counts [`MemoryStats::max_allocated`] anew: PyTorch's `reset_peak_memory_stats`.

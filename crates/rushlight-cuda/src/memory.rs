@@ -32,6 +32,8 @@ pub struct MemoryStats {
     pub blocks: usize,
     /// How often the driver was asked for memory.
     pub requests: usize,
+    /// Of the host's memory: blocks through which arrays are sent to the GPU, which fetches them while the host goes on.
+    pub pinned: usize,
 }
 
 #[derive(Default)]

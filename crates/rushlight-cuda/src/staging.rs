@@ -48,6 +48,12 @@ impl Gpu {
         answer.map(|()| true)
     }
 
+    /// The bytes of all pinned blocks that are not being written.
+    pub(crate) fn pinned_bytes(&self) -> usize {
+        let blocks = self.staging.0.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.iter().map(|block| block.size).sum()
+    }
+
     /// A block for so many bytes that the GPU is done with, or a new one.
     fn pinned(&self, bytes: usize) -> Option<Pinned> {
         let mut blocks = self.staging.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@ use common::{cuda, device};
 use gpt::Gpt;
 use rushlight::amp::{GradScaler, autocast};
 use rushlight::cuda::graph_step;
+use rushlight::data::{DataLoader, TensorDataset};
 use rushlight::nn::functional as F;
 use rushlight::nn::{BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential};
 use rushlight::optim::{Adam, AdamW, Optimizer, SGD};
@@ -145,6 +146,44 @@ fn mixed_precision_learns() {
         }
         assert!(losses[11] < 0.95 * losses[0], "{dtype}: {losses:?}");
     }
+}
+
+/// Workers send batches by way of pinned memory while steps are recorded and run.
+#[test]
+fn a_loader_sends_batches_ahead() {
+    let _alone = alone();
+    let (device, width) = (device(1), 2048);
+    // The row of sample i holds i.
+    let rows: Vec<f32> = (0..96 * width).map(|at| (at / width) as f32).collect();
+    let samples = Tensor::from_vec(rows, [96, width]);
+    let labels = Tensor::from_vec((0..96).collect::<Vec<i64>>(), [96]);
+    for workers in [0, 2] {
+        let to = device.clone();
+        let loader = DataLoader::new(TensorDataset::new(samples.clone(), labels.clone())).batch_size(16);
+        let loader =
+            loader.shuffle(true).num_workers(workers).pin_memory(move |(x, y)| Ok((x.to(&to), y.to(&to))));
+        let mut weights = rushlight::zeros([]).to(&device);
+        let mut step = graph_step(&device, |(x, y): (Tensor, Tensor)| {
+            // 0, unless a row is not that of its label.
+            let wrong = (x.mean_dim(1, false) - y.to(DType::F32)).abs().sum();
+            weights = &weights + (x.sum() / width as f64) * 2.0 + &wrong;
+            wrong
+        })
+        .unwrap();
+        let mut wrong = Vec::new();
+        for _ in 0..3 {
+            for batch in loader.iter() {
+                let (x, y) = batch.unwrap();
+                assert_eq!((x.device(), y.device()), (device.clone(), device.clone()));
+                wrong.push(step.run((x, y)));
+            }
+        }
+        drop(step);
+        assert!(wrong.iter().all(|wrong| wrong.item() == 0.0), "{workers} workers: {wrong:?}");
+        assert_eq!(weights.item(), 3.0 * 2.0 * (95.0 * 96.0 / 2.0), "{workers} workers");
+    }
+    let pinned = rushlight::cuda::memory_stats(1).unwrap().pinned;
+    assert!(pinned >= 16 * width * 4, "{pinned}");
 }
 
 /// All blocks come back, those of optimisers and graphs too.

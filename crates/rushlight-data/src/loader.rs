@@ -189,8 +189,9 @@ impl<D: Dataset + 'static, C> DataLoader<D, C> {
         self.with_collate(|_| collate)
     }
 
-    /// A function that each batch passes through, on the thread that makes it: for a device, which copies the batch
-    /// to pinned memory there, or sends it off already. It stands where torch has `pin_memory=True`.
+    /// A function that each batch passes through, on the thread that makes it. It stands where torch has `pin_memory=True`:
+    /// `|(x, y)| Ok((x.to(&device), y.to(&device)))` sends each batch to a GPU, by way of pinned memory, while the training
+    /// is still at those before.
     ///
     /// ```
     /// use rushlight_data::{DataLoader, from_fn};
