@@ -501,19 +501,11 @@ pub trait Backend: Send + Sync + Debug {
     ///
     /// The default body lets the host compute.
     fn optimizer_step(&self, step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
-        let (device, mut weights) = (w.device().clone(), host(w));
-        let mut copies = state.each_ref().map(|array| array.as_ref().map(|array| host(array)));
-        StepRule::step_on_host(step, &mut weights, &host(g), copies.each_mut().map(Option::as_mut));
-        *w = weights.to_device(&device);
-        for (array, copy) in state.into_iter().flatten().zip(copies.into_iter().flatten()) {
-            *array = copy.to_device(&device);
-        }
+        steps::by_host(step, w, g, state);
     }
 
     /// Calls `steps`, which asks for steps of optimisers on arrays of which none is given twice: they may be done at once,
-    /// when it returns, if it does.
-    ///
-    /// The default body just calls it.
+    /// when it returns. The default body just calls it.
     fn together(&self, steps: &mut dyn FnMut()) {
         steps();
     }

@@ -1,5 +1,6 @@
 //! The steps of optimisers, as a device must know them: numbers that are worked out, and a rule for each element.
 
+use super::host::host;
 use crate::array::Array;
 use crate::cpu::optimize;
 use std::fmt::Debug;
@@ -37,6 +38,17 @@ impl<R> OptimizerStep<R> {
 pub trait Rule: Copy + Debug + Into<StepRule> {
     /// The step on arrays in host memory.
     fn step_on_host(step: &OptimizerStep<Self>, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]);
+}
+
+/// A device's step, computed by the host.
+pub(super) fn by_host(step: &OptimizerStep, w: &mut Array, g: &Array, state: [Option<&mut Array>; 3]) {
+    let (device, mut weights) = (w.device().clone(), host(w));
+    let mut copies = state.each_ref().map(|array| array.as_ref().map(|array| host(array)));
+    StepRule::step_on_host(step, &mut weights, &host(g), copies.each_mut().map(Option::as_mut));
+    *w = weights.to_device(&device);
+    for (array, copy) in state.into_iter().flatten().zip(copies.into_iter().flatten()) {
+        *array = copy.to_device(&device);
+    }
 }
 
 macro_rules! rules {
