@@ -47,11 +47,9 @@ const ROWS: &[Row] = &[
         ..Row::new(
             "test",
             "cargo test --workspace --exclude rushlight-benches --tests --no-fail-fast",
-            jobs::tests,
+            jobs::tests_and_cases,
         )
     },
-    // One of the tests, again, for its last line. With the same selection of packages nothing is built anew.
-    Row::new("cases", "cargo test --quiet --workspace --exclude rushlight-benches --test cases", jobs::cases),
     Row {
         minutes: 20,
         ..Row::new(
@@ -80,7 +78,7 @@ const ROWS: &[Row] = &[
         lacks: no_sanitizer,
         ..Row::new(
             "asan",
-            "cargo test -p rushlight-array --target x86_64-unknown-linux-gnu --lib -- --skip cpu::math",
+            "cargo test -p rushlight-array --features ndarray --target x86_64-unknown-linux-gnu --lib -- --skip cpu::math",
             jobs::tests,
         )
     },

@@ -90,6 +90,7 @@ fn creation_names_the_values() {
 #[test]
 fn reading_names_dtype_or_shape() {
     wrong!(x().to_vec::<i64>() => "to_vec: the array is float32, not int64; cast with .to(DType::I64) first");
+    #[cfg(feature = "ndarray")]
     wrong!(x().to_ndarray::<f64>() => "to_vec: the array is float32, not float64");
     wrong!(x().item::<f32>() => "item: shape [2, 3] has 6 elements; only one can become a number");
     wrong!(x().as_slice::<f64>() => "a block of torch.float32 was read as torch.float64");

@@ -125,10 +125,11 @@ fn fits(spans: &Spans) -> bool {
 pub(crate) fn has_pairs(spans: &Spans) -> bool {
     let pairs = |a: usize| {
         let axis = &spans.axes[a];
-        let is = |(i, span): (usize, &Span)| (span.start, span.end) == (2 * i, 2 * i + 2);
+        // One that counts padding, too, is no pair.
+        let is = |(i, span): (usize, &Span)| (span.start, span.end, span.count) == (2 * i, 2 * i + 2, 2);
         axis.len() == spans.input[a] / 2 && axis.iter().enumerate().all(is)
     };
-    let flat = spans.input[0] == 1 && matches!(spans.axes[0][..], [Span { start: 0, end: 1, .. }]);
+    let flat = spans.input[0] == 1 && matches!(spans.axes[0][..], [Span { start: 0, end: 1, count: 1 }]);
     flat && spans.step[1..] == [1, 1] && pairs(1) && pairs(2)
 }
 

@@ -343,7 +343,7 @@ fn long_indices_give_the_numbers_of_the_cpu() {
         plain(&[2, 2100, 3], 1, 2048, DType::F64),
         plain(&[4097, 3], 0, 60, DType::Bool),
     ];
-    for case in cases {
+    for case in common::some(cases) {
         check(&case).unwrap();
     }
 }

@@ -110,13 +110,13 @@ proptest! {
 
 #[test]
 fn long_rows_are_dealt_out_by_digits() {
-    for (shape, axis, dtype) in [
+    for (shape, axis, dtype) in common::some([
         (vec![1, 2048], 1, DType::F32),
         (vec![2, 2049], 1, DType::F32),
         (vec![2049, 2], 0, DType::F64),
         (vec![1, 5000], 1, DType::I64),
         (vec![2, 4500], 1, DType::Bool),
-    ] {
+    ]) {
         check(&values(&shape, dtype, 100.0, 3), axis, 0).unwrap();
     }
 }

@@ -330,3 +330,25 @@ fn a_batch_of_none_gives_results_without_elements() {
     assert_eq!(values.max_pool_grad(&spans, &index).shape()[..], [0, 1, 5, 5]);
     assert_eq!(planes.avg_pool(&spans).shape()[..], [0, 1, 2, 2]);
 }
+
+/// One window of three places by three at an edge, of which it sees two by two, is not one of two by two.
+#[test]
+fn padding_that_counts_is_no_pair() {
+    let device = cuda();
+    let window = Window {
+        input: [1, 2, 2],
+        kernel: [1, 3, 3],
+        output: [1, 1, 1],
+        stride: [1, 2, 2],
+        padding: [0, 1, 1],
+        dilation: [1; 3],
+    };
+    let x = Array::arange(0, 4, 1).cast(DType::F32).reshape([1, 1, 2, 2]);
+    for (counts, mean) in [(true, 6.0 / 9.0), (false, 6.0 / 4.0)] {
+        let spans = Spans::regular(&window, counts);
+        let y = x.to_device(&device).avg_pool(&spans);
+        assert_eq!(y.to_vec::<f32>(), [mean as f32]);
+        let back = y.ones_like().avg_pool_grad(&spans);
+        assert_eq!(back.to_vec::<f32>(), [(mean / 6.0) as f32; 4]);
+    }
+}

@@ -11,11 +11,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 
-/// So many random cases; a quarter of them if `RUSHLIGHT_FEWER_CASES` is 1, as where everything is slow.
+/// Whether `RUSHLIGHT_FEWER_CASES` is 1, as where everything is slow.
+fn fewer() -> bool {
+    std::env::var_os("RUSHLIGHT_FEWER_CASES").is_some_and(|value| value == "1")
+}
+
+/// So many random cases, or a quarter of them.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
-    let fewer = std::env::var_os("RUSHLIGHT_FEWER_CASES").is_some_and(|value| value == "1");
-    let cases = if fewer { cases.div_ceil(4) } else { cases };
+    let cases = if fewer() { cases.div_ceil(4) } else { cases };
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// All cases of a list, or every second.
+pub(crate) fn some<T>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    cases.into_iter().step_by(if fewer() { 2 } else { 1 })
 }
 
 /// Whether the tests must run on a real GPU.
