@@ -3,7 +3,8 @@
 // One axis is reduced at a time, whose elements lie `step` apart. If they are nearer to each other than results are, a group
 // of lanes or a block folds a row; else each thread folds parts of neighbouring columns. Long rows and columns are
 // cut in chunks, and another launch folds their parts. Each thread keeps several parts, folds LEAF packs at most in one
-// chain, and the rest meets in trees: sums round about as pairwise ones do. The trees hang on sizes and strides alone.
+// chain, and the rest meets in trees: sums round about as pairwise ones do. The trees hang on sizes, strides and whether an
+// array begins at an address that packs can be read from.
 
 #include "rushlight.h"
 #include "rows.h"

@@ -101,6 +101,18 @@ impl<'a> Change<'a> {
         Change { leaf, dtype: value.dtype(), device: value.device().clone(), value }
     }
 
+    /// That a leaf can have the value.
+    #[track_caller]
+    fn check(&self, op: &str) {
+        let (shape, leaf) = (self.value.shape(), self.leaf);
+        if *shape != leaf.shape {
+            fail!("{op}: shape {shape:?} does not replace shape {:?}", leaf.shape);
+        }
+        if self.has_wrong_dtype() {
+            fail!("{op}: {} cannot require gradients; only floats can", self.value.dtype().name());
+        }
+    }
+
     fn has_wrong_dtype(&self) -> bool {
         self.leaf.requires_grad() && !self.value.dtype().is_float()
     }
@@ -221,13 +233,40 @@ impl Tensor {
     pub fn update<R>(&self, change: impl FnOnce(&mut Array) -> R) -> R {
         let mut changed = Change::start(self.settable("update"));
         let result = change(Arc::make_mut(&mut changed.value));
-        let (shape, leaf) = (changed.value.shape(), changed.leaf);
-        if *shape != leaf.shape {
-            fail!("update: shape {shape:?} does not replace shape {:?}", leaf.shape);
-        }
-        if changed.has_wrong_dtype() {
-            fail!("update: {} cannot require gradients; only floats can", changed.value.dtype().name());
-        }
+        changed.check("update");
+        result
+    }
+
+    /// Changes the values of several leaves by one function, as [`Tensor::update`] does; `changed[i]` is of `leaves[i]`.
+    /// All cells are locked meanwhile: other threads see none of them half changed.
+    ///
+    /// ```
+    /// use rushlight_autograd::{Tensor, no_grad, tensor};
+    /// let (a, b) = (tensor([1.0]).requires_grad_(), tensor([2.0]).requires_grad_());
+    /// no_grad(|| {
+    ///     Tensor::update_all(&[&a, &b], |changed| {
+    ///         let (a, b) = changed.split_at_mut(1);
+    ///         std::mem::swap(a[0], b[0]);
+    ///     })
+    /// });
+    /// assert_eq!(a.to_vec::<f32>(), [2.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Tensor::update`], and if a leaf is given twice.
+    #[track_caller]
+    pub fn update_all<R>(leaves: &[&Tensor], change: impl FnOnce(&mut [&mut Array]) -> R) -> R {
+        let leaves: Vec<&Leaf> = leaves.iter().map(|tensor| tensor.settable("update_all")).collect();
+        // In one order for all threads, so that no two wait for each other.
+        let mut order: Vec<usize> = (0..leaves.len()).collect();
+        order.sort_by_key(|&place| leaves[place].id);
+        let mut changes: Vec<(usize, Change<'_>)> =
+            order.into_iter().map(|place| (place, Change::start(leaves[place]))).collect();
+        changes.sort_by_key(|(place, _)| *place);
+        let mut arrays: Vec<&mut Array> =
+            changes.iter_mut().map(|(_, changed)| Arc::make_mut(&mut changed.value)).collect();
+        let result = change(&mut arrays);
+        changes.iter().for_each(|(_, changed)| changed.check("update_all"));
         result
     }
 

@@ -150,14 +150,22 @@ impl Gpu {
 
     /// Makes this GPU the one that the driver's functions speak of on this thread.
     #[inline]
+    #[track_caller]
     pub(crate) fn enter(&self) {
         optimize::flush();
+        let answer = self.try_enter();
+        self.expect("the context could not be made current", answer);
+    }
+
+    /// As [`Gpu::enter`], before work that was noted earlier.
+    #[inline]
+    pub(crate) fn try_enter(&self) -> Result<(), Failure> {
         if CURRENT.get() != self.ordinal + 1 {
             // SAFETY: the context lives as long as the program.
-            let answer = check(unsafe { driver::cuCtxSetCurrent(self.context.as_raw()) });
-            self.expect("the context could not be made current", answer);
+            check(unsafe { driver::cuCtxSetCurrent(self.context.as_raw()) })?;
             CURRENT.set(self.ordinal + 1);
         }
+        Ok(())
     }
 
     /// Ends in a panic that says what failed on which device.
@@ -179,10 +187,16 @@ impl Gpu {
     /// As [`Gpu::synchronize`], for what was asked for already.
     #[track_caller]
     pub(crate) fn wait(&self) {
+        let answer = self.try_wait();
+        self.expect("work that was asked for earlier failed", answer);
+    }
+
+    /// As [`Gpu::wait`], with the driver's answer.
+    #[track_caller]
+    pub(crate) fn try_wait(&self) -> Result<(), Failure> {
         self.enter();
         // SAFETY: the stream is this GPU's own.
-        let answer = check(unsafe { driver::cuStreamSynchronize(self.stream.0) });
-        self.expect("work that was asked for earlier failed", answer);
+        check(unsafe { driver::cuStreamSynchronize(self.stream.0) })
     }
 
     /// Whether what is asked for is recorded for a graph, so that there is nothing to wait for.

@@ -5,7 +5,7 @@
 //! runs again its list is compared with that of the graph: arguments that changed (a learning rate, a counter of random
 //! numbers, an address) are set anew, and a step that is another one gets a new graph. So a step may do what it likes.
 
-use crate::driver::{self, check};
+use crate::driver::{self, Failure, check};
 use crate::gpu::{Gpu, Handle, gpu};
 use crate::launch::{Args, Grid, MOST};
 use crate::memory::{Address, Free};
@@ -212,7 +212,12 @@ struct Recorder {
     /// Blocks that were freed since the last launch: kernels that were not asked for yet may use them, so no other thread
     /// may have them.
     free: Free,
+    /// Whether a kernel of the list says when an index is out of range.
+    checks: bool,
 }
+
+/// What could not be done, and the driver's answer.
+type Trouble = (&'static str, Failure);
 
 thread_local! {
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
@@ -269,6 +274,11 @@ pub(crate) fn take(gpu: &Gpu, size: usize, others: &mut Free) -> Option<(Address
     })
 }
 
+/// Notes that a kernel that is collected looks at indices.
+pub(crate) fn note_check() {
+    with(|recorder| recorder.checks = true);
+}
+
 /// Keeps a block that was freed within a step that is recorded. Whether there is one.
 pub(crate) fn free(gpu: &Gpu, address: Address, size: usize) -> bool {
     if !records(gpu) {
@@ -294,37 +304,54 @@ pub(crate) fn flush(gpu: &Gpu) {
     }
 }
 
+/// As [`flush`], and hands blocks to all that this thread's step freed.
+#[track_caller]
+pub(crate) fn release(gpu: &Gpu) {
+    flush(gpu);
+    if records(gpu) {
+        with(|recorder| gpu.memory.free(&mut recorder.free));
+    }
+}
+
 impl Recorder {
     #[track_caller]
     fn flush(&mut self) {
         if self.list.kernels.is_empty() {
             return;
         }
-        self.gpu.enter();
         if self.kept.segments.len() == self.segment {
             self.kept.segments.push(Segment::default());
         }
         let segment = &mut self.kept.segments[self.segment];
         self.segment += 1;
         let stats = &mut self.kept.stats;
-        if self.list.kernels.len() < SHORT || segment.wasted >= PATIENCE {
-            stats.single += self.list.kernels.len();
-            one_by_one(self.gpu, &mut self.list);
-        } else {
-            segment.bring_up_to_date(self.gpu, &mut self.list, stats);
-            stats.launches += 1;
-            stats.kernels += segment.list.kernels.len();
-            let graph = segment.graph.as_ref().expect("it was just made");
-            // SAFETY: the graph is complete, and lives until after the launch.
-            let answer = check(unsafe { driver::cuGraphLaunch(graph.exec, self.gpu.stream.0) });
-            self.gpu.expect("a graph of kernels could not be run", answer);
+        // Whatever fails now, nothing of it is asked for again.
+        let mut list = std::mem::take(&mut self.list);
+        let ready =
+            self.gpu.try_enter().map_err(|failure| ("the context could not be made current", failure));
+        let answer = ready.and_then(|()| {
+            if list.kernels.len() < SHORT || segment.wasted >= PATIENCE {
+                stats.single += list.kernels.len();
+                return one_by_one(self.gpu, &mut list);
+            }
+            segment.launch(self.gpu, &mut list, stats)
+        });
+        if answer.is_err() {
+            *segment = Segment::default();
         }
-        self.list.clear();
+        list.clear();
+        self.list = list;
         self.gpu.memory.free(&mut self.free);
+        if std::mem::take(&mut self.checks) {
+            self.gpu.bad_index.reopen();
+        }
+        if let Err((what, failure)) = answer {
+            self.gpu.expect(what, Err(failure));
+        }
     }
 }
 
-fn one_by_one(gpu: &Gpu, list: &mut List) {
+fn one_by_one(gpu: &Gpu, list: &mut List) -> Result<(), Trouble> {
     for place in 0..list.kernels.len() {
         let answer = list.described(place, |kernel| {
             // SAFETY: as in `Gpu::launch`, of which this is the rest.
@@ -344,16 +371,27 @@ fn one_by_one(gpu: &Gpu, list: &mut List) {
                 )
             })
         });
-        gpu.expect("a kernel could not be run", answer);
+        answer.map_err(|failure| ("a kernel could not be run", failure))?;
     }
+    Ok(())
 }
 
 impl Segment {
-    /// Sees to it that the graph is that of the list, which changes places with the list of before.
-    #[track_caller]
-    fn bring_up_to_date(&mut self, gpu: &Gpu, list: &mut List, stats: &mut GraphStats) {
+    /// Launches the list as a graph; the list of before takes its place.
+    fn launch(&mut self, gpu: &Gpu, list: &mut List, stats: &mut GraphStats) -> Result<(), Trouble> {
         std::mem::swap(&mut self.list, list);
-        let (now, before) = (&mut self.list, &*list);
+        self.bring_up_to_date(list, stats)?;
+        let graph = self.graph.as_ref().expect("it was just made");
+        stats.launches += 1;
+        stats.kernels += self.list.kernels.len();
+        // SAFETY: the graph is complete, and lives until after the launch.
+        check(unsafe { driver::cuGraphLaunch(graph.exec, gpu.stream.0) })
+            .map_err(|failure| ("a graph of kernels could not be run", failure))
+    }
+
+    /// Sees to it that the graph, which is that of the list of before, is that of the list.
+    fn bring_up_to_date(&mut self, before: &List, stats: &mut GraphStats) -> Result<(), Trouble> {
+        let now = &mut self.list;
         let same_functions = now.kernels.len() == before.kernels.len()
             && now.kernels.iter().zip(&before.kernels).all(|(a, b)| a.function.0 == b.function.0);
         if let Some(graph) = self.graph.as_ref().filter(|_| same_functions) {
@@ -364,31 +402,31 @@ impl Segment {
                     continue;
                 }
                 stats.updates += 1;
-                let answer = now.described(place, |kernel| {
+                now.described(place, |kernel| {
                     // SAFETY: a node of this graph, of the same kernel, with as many arguments as it has.
                     check(unsafe {
                         driver::cuGraphExecKernelNodeSetParams(graph.exec, graph.nodes[place], kernel)
                     })
-                });
-                gpu.expect("a kernel of a graph could not get other arguments", answer);
+                })
+                .map_err(|failure| ("a kernel of a graph could not get other arguments", failure))?;
             }
-            return;
+            return Ok(());
         }
         if self.graph.take().is_some() {
             self.wasted += 1;
         }
         stats.graphs += 1;
-        self.graph = Some(Graph::of(gpu, now));
+        self.graph = Some(Graph::of(now)?);
+        Ok(())
     }
 }
 
 impl Graph {
-    #[track_caller]
-    fn of(gpu: &Gpu, list: &mut List) -> Graph {
+    fn of(list: &mut List) -> Result<Graph, Trouble> {
         let mut graph = Graph { template: ptr::null_mut(), exec: ptr::null_mut(), nodes: Vec::new() };
         // SAFETY: the driver writes the handle of a new graph.
-        let answer = check(unsafe { driver::cuGraphCreate(&raw mut graph.template, 0) });
-        gpu.expect("a graph could not be made", answer);
+        check(unsafe { driver::cuGraphCreate(&raw mut graph.template, 0) })
+            .map_err(|failure| ("a graph could not be made", failure))?;
         for place in 0..list.kernels.len() {
             let mut node: CUgraphNode = ptr::null_mut();
             let last = graph.nodes.last().copied();
@@ -406,14 +444,13 @@ impl Graph {
                     )
                 })
             });
-            gpu.expect("a kernel could not be made part of a graph", answer);
+            answer.map_err(|failure| ("a kernel could not be made part of a graph", failure))?;
             graph.nodes.push(node);
         }
         // SAFETY: the template is complete; the driver writes the handle of what can be launched.
-        let answer =
-            check(unsafe { driver::cuGraphInstantiateWithFlags(&raw mut graph.exec, graph.template, 0) });
-        gpu.expect("a graph could not be made ready", answer);
-        graph
+        check(unsafe { driver::cuGraphInstantiateWithFlags(&raw mut graph.exec, graph.template, 0) })
+            .map_err(|failure| ("a graph could not be made ready", failure))?;
+        Ok(graph)
     }
 }
 
@@ -435,6 +472,7 @@ impl<'a> Recording<'a> {
             segment: 0,
             blocks: Vec::new(),
             free: Free::default(),
+            checks: false,
         };
         RECORDER.set(Some(recorder));
         RECORDED.set(gpu.ordinal + 1);
@@ -452,8 +490,14 @@ impl Drop for Recording<'_> {
         RECORDED.set(0);
         let Some(mut recorder) = RECORDER.take() else { return };
         if !recorder.list.kernels.is_empty() {
-            recorder.gpu.enter();
-            one_by_one(recorder.gpu, &mut recorder.list);
+            // A panic is under way, which has told what failed first.
+            let _ = recorder
+                .gpu
+                .try_enter()
+                .and_then(|()| one_by_one(recorder.gpu, &mut recorder.list).map_err(|(_, failure)| failure));
+            if recorder.checks {
+                recorder.gpu.bad_index.reopen();
+            }
         }
         recorder.gpu.memory.free(&mut recorder.free);
         recorder.kept.blocks = recorder.blocks;

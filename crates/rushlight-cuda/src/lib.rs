@@ -12,7 +12,7 @@
 //! `RUSHLIGHT_CUBLAS_PATH` names a cuBLAS, and `RUSHLIGHT_CUBLAS=0` does without one; see [`cublas()`].
 //! `CUDA_VISIBLE_DEVICES` chooses among GPUs, as everywhere.
 //!
-//! Arrays of 64 KiB and more are sent by way of pinned memory, so the host goes on while the GPU fetches them. A loader's
+//! Arrays are sent by way of pinned memory, so the host goes on while the GPU fetches them. A loader's
 //! workers send batches ahead of the training with `loader.pin_memory(move |(x, y)| Ok((x.to(&device), y.to(&device))))`.
 
 mod attention;

@@ -101,6 +101,16 @@ impl Free {
         Some((address?, found))
     }
 
+    /// Takes a block of any size.
+    fn any(&mut self) -> Option<(usize, Address)> {
+        let mut last = self.0.last_entry()?;
+        let (size, address) = (*last.key(), last.get_mut().pop());
+        if last.get().is_empty() {
+            last.remove();
+        }
+        Some((size, address?))
+    }
+
     /// Takes this block, if it is here. Whether it was.
     pub(crate) fn take_exactly(&mut self, address: Address, size: usize) -> bool {
         let Some(list) = self.0.get_mut(&size) else { return false };
@@ -144,13 +154,12 @@ impl Gpu {
     #[track_caller]
     fn fresh(&self, bytes: usize, size: usize) -> Address {
         self.enter();
-        let within =
-            self.memory.stats().reserved.saturating_add(size) <= self.memory.limit.load(Ordering::Relaxed);
-        let mut answer = if within { self.ask(size) } else { Err(Failure::OUT_OF_MEMORY) };
+        let limit = self.memory.limit.load(Ordering::Relaxed);
+        let within = || self.memory.stats().reserved.saturating_add(size) <= limit;
+        let mut answer = if within() { self.ask(size) } else { Err(Failure::OUT_OF_MEMORY) };
         if answer == Err(Failure::OUT_OF_MEMORY) {
             self.empty_cache();
-            let reserved = self.memory.stats().reserved;
-            if reserved.saturating_add(size) <= self.memory.limit.load(Ordering::Relaxed) {
+            if within() {
                 answer = self.ask(size);
             }
         }
@@ -162,14 +171,20 @@ impl Gpu {
                 address
             }
             Err(Failure::OUT_OF_MEMORY) => {
+                let (name, asked, stats) = (&self.name, Bytes(bytes), self.memory.stats());
+                let arrays = Bytes(stats.allocated);
+                if !within() {
+                    let (reserved, limit) = (Bytes(stats.reserved), Bytes(limit));
+                    rushlight_array::fail!(
+                        "{name}: out of memory: {asked} asked for, {reserved} taken of the limit of {limit} that \
+                         set_memory_limit gave ({arrays} in arrays of this program)"
+                    )
+                }
                 let (unused, all) = self.driver_memory();
                 rushlight_array::fail!(
-                    "{}: out of memory: {} asked for, {} free of {} ({} in arrays of this program)",
-                    self.name,
-                    Bytes(bytes),
+                    "{name}: out of memory: {asked} asked for, {} free of {} ({arrays} in arrays of this program)",
                     Bytes(unused),
                     Bytes(all),
-                    Bytes(self.memory.stats().allocated)
                 )
             }
             Err(failure) => {
@@ -197,21 +212,29 @@ impl Gpu {
         if answer.is_err() { (0, 0) } else { (unused, all) }
     }
 
-    /// Gives the kept blocks back to the driver.
+    /// Gives the kept blocks back to the driver, those that a step on this thread freed, too.
+    #[track_caller]
     pub(crate) fn empty_cache(&self) {
-        let free = std::mem::take(&mut self.memory.lock().free);
+        graph::release(self);
+        let mut free = std::mem::take(&mut self.memory.lock().free);
         if free.0.is_empty() {
             return;
         }
-        self.synchronize();
-        for (size, list) in free.0 {
-            for address in list {
+        let answer = self.try_wait().and_then(|()| {
+            while let Some((size, address)) = free.any() {
                 // SAFETY: the block is the driver's, nobody holds it, and the work that used it has ended.
                 let answer = check(unsafe { driver::cuMemFree_v2(address) });
-                self.expect("memory could not be given back", answer);
+                if answer.is_err() {
+                    free.put(address, size);
+                    return answer;
+                }
                 self.memory.lock().stats.reserved -= size;
             }
-        }
+            Ok(())
+        });
+        // What is left, if the driver refused.
+        self.memory.free(&mut free);
+        self.expect("memory could not be given back", answer);
     }
 
     /// Refuses to take more than this from the driver.

@@ -2,6 +2,7 @@
 //! memory, which is read when the host waits for the GPU anyway.
 
 use crate::gpu::Gpu;
+use crate::graph;
 use crate::memory::Address;
 use rushlight_array::{DType, fail};
 use std::sync::OnceLock;
@@ -15,16 +16,23 @@ pub(crate) struct BadIndex {
     open: AtomicBool,
 }
 
+impl BadIndex {
+    /// Kernels that may write there were asked for.
+    pub(crate) fn reopen(&self) {
+        self.open.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Gpu {
-    /// Where kernels say that an index is out of range.
+    /// Where the kernels of a step that is collected say that an index is out of range.
     #[track_caller]
     pub(crate) fn bad_index(&'static self) -> Address {
         let place = self.bad_index.place.get_or_init(|| {
             let place = self.permanent(8);
-            self.zero(place, 8);
+            self.zero_now(place, 8);
             place
         });
-        self.bad_index.open.store(true, Ordering::Relaxed);
+        graph::note_check();
         *place
     }
 
@@ -40,7 +48,7 @@ impl Gpu {
         let Some(&place) = self.bad_index.place.get() else { return };
         let seen = self.read_now(place, DType::I64, 1);
         if seen.as_slice::<i64>() != [0] {
-            self.zero(place, 8);
+            self.zero_now(place, 8);
             fail!(
                 "{}: an index or a class number was out of range in a step of graph_step; the same step without it says which",
                 self.name

@@ -1,4 +1,4 @@
-//! Pinned memory of the host, through which larger copies to a GPU go: the GPU fetches them while the host goes on.
+//! Pinned memory of the host, through which copies to a GPU go: the GPU fetches them while the host goes on.
 //!
 //! Memory that programs usually have can be moved by the system, so the driver copies it before it lets the GPU fetch it,
 //! and the host waits. A pinned block stays in its place. Each is used again when the GPU has fetched what lay in it.
@@ -11,8 +11,8 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
-/// Copies of fewer bytes are not worth it: the driver takes them without waiting.
-const LEAST: usize = 64 << 10;
+/// The smallest block.
+const LEAST: usize = 4 << 10;
 /// Larger ones take so long that the wait does not matter, and pinned memory is dear.
 const MOST: usize = 64 << 20;
 /// All pinned memory of a GPU.
@@ -32,7 +32,7 @@ struct Pinned {
 impl Gpu {
     /// Copies to the GPU through a pinned block. Whether it could: there may be none left.
     pub(crate) fn write_through_pinned(&self, to: Address, bytes: &[u8]) -> Result<bool, Failure> {
-        if !(LEAST..=MOST).contains(&bytes.len()) {
+        if bytes.len() > MOST {
             return Ok(false);
         }
         let Some(block) = self.pinned(bytes.len()) else { return Ok(false) };
@@ -56,6 +56,7 @@ impl Gpu {
 
     /// A block for so many bytes that the GPU is done with, or a new one.
     fn pinned(&self, bytes: usize) -> Option<Pinned> {
+        let bytes = bytes.max(LEAST);
         let mut blocks = self.staging.0.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: an event of this GPU.
         let done = |block: &Pinned| unsafe { driver::cuEventQuery(block.fetched.0) } == 0;

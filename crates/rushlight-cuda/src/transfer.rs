@@ -30,12 +30,12 @@ impl Gpu {
             Ok(false) => {}
             Err(failure) => self.expect("a copy to the GPU failed", Err(failure)),
         }
-        // SAFETY: the block holds as many bytes; the driver copies those of pageable memory before it returns, and waits
-        // for those that are not.
+        // SAFETY: the block holds as many bytes, and those of the host stay until the copy has ended.
         let answer = check(unsafe {
             driver::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), self.stream.0)
         });
         self.expect("a copy to the GPU failed", answer);
+        self.wait();
     }
 
     /// The bytes behind an address, when all work that was asked for is done.
@@ -93,6 +93,12 @@ impl Gpu {
             self.launch(("elementwise", "fill", variant), grid, args);
             return;
         }
+        self.zero_now(to, bytes);
+    }
+
+    /// As [`Gpu::zero`], ahead of what is collected.
+    #[track_caller]
+    pub(crate) fn zero_now(&self, to: Address, bytes: usize) {
         self.enter();
         // SAFETY: the block holds as many bytes.
         let answer = check(unsafe { driver::cuMemsetD8Async(to, 0, bytes, self.stream.0) });

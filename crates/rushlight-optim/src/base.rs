@@ -113,9 +113,28 @@ impl fmt::Debug for dyn AnyRule {
     }
 }
 
+/// So many parameters are stepped at once, while their cells are locked.
+const MANY: usize = 256;
+
+/// Where the values of a parameter are.
+enum Values<'a> {
+    Cell(&'a Tensor),
+    /// In a cell that is locked for a step of many.
+    Taken(&'a mut Array),
+}
+
+impl Values<'_> {
+    fn update(self, change: impl FnOnce(&mut Array)) {
+        match self {
+            Values::Cell(parameter) => parameter.update(change),
+            Values::Taken(array) => change(array),
+        }
+    }
+}
+
 /// A parameter whose turn it is.
 pub(crate) struct Turn<'a> {
-    parameter: &'a Tensor,
+    values: Values<'a>,
     pub(crate) grad: &'a Array,
     pub(crate) scalars: &'a mut Scalars,
     arrays: [Option<&'a mut Array>; 3],
@@ -126,13 +145,13 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// One pass of the backend.
     pub(crate) fn run(self, step: &OptimizerStep<impl backend::Rule>) {
-        self.parameter.update(|w| w.optimizer_step(step, self.grad, self.arrays));
+        self.values.update(|w| w.optimizer_step(step, self.grad, self.arrays));
     }
 
     /// Another change: `change(w, grad, first array of the state)`.
     pub(crate) fn change(self, change: impl FnOnce(&mut Array, &Array, &mut Array)) {
         let [Some(state), ..] = self.arrays else { fail!("optimizer: the rule has no state") };
-        self.parameter.update(|w| change(w, self.grad, state));
+        self.values.update(|w| change(w, self.grad, state));
     }
 }
 
@@ -203,18 +222,23 @@ impl Base {
             if let Err(why) = rule.complete(options) {
                 fail!("{}: {why}", rule.name());
             }
-            let mut steps = || {
-                rule.plan(options, &mut |plan| {
-                    for (parameter, slot) in group.parameters.iter().zip(&mut slots) {
-                        slot.step(rule, options, parameter, plan);
+            // A GPU makes the steps of many parameters at once.
+            let at_once = group.parameters.first().is_some_and(|parameter| !parameter.device().is_cpu());
+            rule.plan(options, &mut |plan| {
+                let slots = slots.by_ref().take(group.parameters.len());
+                if at_once {
+                    let mut turns = group.parameters.iter().zip(slots);
+                    while let chunk @ [_, ..] = &mut turns.by_ref().take(MANY).collect::<Vec<_>>()[..] {
+                        steps_of_many(rule, options, chunk, plan);
                     }
-                });
-            };
-            // A GPU makes those of many parameters at once.
-            match group.parameters.first() {
-                Some(parameter) => parameter.device().backend().together(&mut steps),
-                None => steps(),
-            }
+                    return;
+                }
+                for (parameter, slot) in group.parameters.iter().zip(slots) {
+                    if let Some(grad) = parameter.grad() {
+                        slot.step(rule, options, Values::Cell(parameter), &grad.array(), plan);
+                    }
+                }
+            });
         }
     }
 
@@ -263,6 +287,23 @@ impl Base {
     }
 }
 
+/// The steps of parameters of one group, which their device may make at once: until it has, nobody else sees them.
+fn steps_of_many(rule: &dyn AnyRule, options: &Options, turns: &mut [(&Tensor, &mut Slot)], plan: Plan<'_>) {
+    let mut turns: Vec<_> = turns
+        .iter_mut()
+        .filter_map(|(parameter, slot)| Some((*parameter, slot, parameter.grad()?)))
+        .collect();
+    let Some((first, ..)) = turns.first() else { return };
+    let (device, parameters) = (first.device(), turns.iter().map(|turn| turn.0).collect::<Vec<_>>());
+    Tensor::update_all(&parameters, |values| {
+        device.backend().together(&mut || {
+            for (values, (_, slot, grad)) in values.iter_mut().zip(&mut turns) {
+                slot.step(rule, options, Values::Taken(values), &grad.array(), plan);
+            }
+        });
+    });
+}
+
 impl Slot {
     /// Makes what is missing, and brings the rest to the dtype and device that the parameter may have been moved to.
     fn prepare(&mut self, rule: &dyn AnyRule, options: &Options, grad: &Array) -> bool {
@@ -288,11 +329,16 @@ impl Slot {
         first
     }
 
-    /// The step of a parameter, if it has a gradient.
-    fn step(&mut self, rule: &dyn AnyRule, options: &Options, parameter: &Tensor, plan: Plan<'_>) {
-        let Some(grad) = parameter.grad() else { return };
-        let grad = grad.array();
-        let first = self.prepare(rule, options, &grad);
+    /// The step of a parameter.
+    fn step(
+        &mut self,
+        rule: &dyn AnyRule,
+        options: &Options,
+        values: Values<'_>,
+        grad: &Array,
+        plan: Plan<'_>,
+    ) {
+        let first = self.prepare(rule, options, grad);
         let scalars = self.scalars.as_mut().expect("it was just prepared");
         let mut arrays = self.arrays.each_mut().map(Option::as_mut);
         for (array, name) in arrays.iter_mut().zip(rule.arrays()) {
@@ -301,7 +347,7 @@ impl Slot {
                 *array = None;
             }
         }
-        plan(Turn { parameter, grad: &grad, scalars, arrays, first });
+        plan(Turn { values, grad, scalars, arrays, first });
     }
 
     fn load(rule: &dyn AnyRule, options: &Options, parameter: &Tensor, found: &mut Found<'_>) -> Slot {

@@ -6,7 +6,7 @@
 //!
 //! Variables: `RUSHLIGHT_EMULATED_DEVICES` (how many, 2 at first), `RUSHLIGHT_EMULATED_MEMORY` (bytes of each device),
 //! `RUSHLIGHT_EMULATED_ORDER` (in which order threads take turns: 0 forward, 1 backward and warp by warp, else the seed of
-//! a shuffle).
+//! a shuffle), `RUSHLIGHT_EMULATED_FAILURE` (a function that fails: its name, the number of the first such call, the answer).
 #![allow(non_snake_case, reason = "the driver's own names")]
 #![allow(
     unsafe_code,
@@ -24,6 +24,7 @@ mod module;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) const SUCCESS: c_int = 0;
 pub(crate) const INVALID_VALUE: c_int = 1;
@@ -35,6 +36,7 @@ pub(crate) const INVALID_PTX: c_int = 218;
 pub(crate) const INVALID_CONTEXT: c_int = 201;
 pub(crate) const INVALID_HANDLE: c_int = 400;
 pub(crate) const NOT_FOUND: c_int = 500;
+pub(crate) const ILLEGAL_ADDRESS: c_int = 700;
 pub(crate) const LAUNCH_FAILED: c_int = 719;
 pub(crate) const CAPTURE_UNSUPPORTED: c_int = 900;
 
@@ -49,6 +51,7 @@ const NAMES: &[(c_int, &CStr, &CStr)] = &[
     (INVALID_CONTEXT, c"CUDA_ERROR_INVALID_CONTEXT", c"invalid device context"),
     (INVALID_HANDLE, c"CUDA_ERROR_INVALID_HANDLE", c"invalid resource handle"),
     (NOT_FOUND, c"CUDA_ERROR_NOT_FOUND", c"named symbol not found"),
+    (ILLEGAL_ADDRESS, c"CUDA_ERROR_ILLEGAL_ADDRESS", c"an illegal memory access was encountered"),
     (LAUNCH_FAILED, c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
     (
         CAPTURE_UNSUPPORTED,
@@ -96,11 +99,29 @@ unsafe fn put<T>(place: *mut T, value: T) -> c_int {
 }
 pub(crate) use put as give;
 
+/// The answer of a call that was ordered to fail, and of all such calls after it.
+fn failure(name: &str) -> Option<c_int> {
+    static ORDER: OnceLock<Option<(String, usize, c_int)>> = OnceLock::new();
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    let order = ORDER.get_or_init(|| {
+        let text = std::env::var("RUSHLIGHT_EMULATED_FAILURE").ok()?;
+        let mut words = text.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    });
+    let (wanted, from, code) = order.as_ref()?;
+    (wanted == name && CALLS.fetch_add(1, Ordering::Relaxed) + 1 >= *from).then_some(*code)
+}
+
 macro_rules! driver {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $body:block)*) => {
         $(
             #[unsafe(no_mangle)]
-            pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> std::ffi::c_int $body
+            pub(crate) unsafe extern "C" fn $name($($argument: $type),*) -> std::ffi::c_int {
+                if let Some(code) = $crate::failure(stringify!($name)) {
+                    return code;
+                }
+                $body
+            }
         )*
     };
 }
