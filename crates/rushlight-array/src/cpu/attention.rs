@@ -116,22 +116,6 @@ impl<'a, T: Product> Heads<'a, T> {
         let tile = Tile { rows: columns, len: rows, at: [at], outer: [column_stride], inner: [row_stride] };
         transpose::turn(out, self.data, tile);
     }
-
-    /// Some rows of a head times a factor.
-    fn scaled(&self, number: usize, first: usize, factor: T, out: &mut [T]) {
-        let head = rows_of(&self.get(number), first, 0);
-        for (i, row) in out.chunks_exact_mut(head.columns.max(1)).enumerate() {
-            let at = head.at as isize + i as isize * head.row_stride;
-            if head.column_stride == 1 {
-                let from = &self.data[at as usize..][..row.len()];
-                row.iter_mut().zip(from).for_each(|(x, &q)| *x = T::mul(q, factor));
-            } else {
-                for (j, x) in row.iter_mut().enumerate() {
-                    *x = T::mul(self.data[(at + j as isize * head.column_stride) as usize], factor);
-                }
-            }
-        }
-    }
 }
 
 /// Some rows of a matrix.
@@ -178,21 +162,20 @@ fn forward<T: Product + Float>(
     let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
     let factor = T::from_f64(what.scale);
     let head = |number: usize, out: &mut [T], mut weights: Option<&mut [T]>| {
-        let mut room = Room::new::<T>([e * s, ROWS * e, if keep { 0 } else { ROWS * s }]);
-        let [turned, some, scratch] = room.parts::<T>();
+        let mut room = Room::new::<T>([e * s, if keep { 0 } else { ROWS * s }]);
+        let [turned, scratch] = room.parts::<T>();
         keys.transposed(number, turned);
-        let (turned, value) = (Matrix::dense(turned, e, s), values.get(number));
+        let (query, turned, value) = (queries.get(number), Matrix::dense(turned, e, s), values.get(number));
         for first in (0..l).step_by(ROWS) {
             let rows = ROWS.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
-            queries.scaled(number, first, factor, &mut some[..rows * e]);
             let weights = match &mut weights {
                 Some(weights) => &mut weights[first * s..][..rows * s],
                 None => &mut scratch[..rows * s],
             };
-            let some = Matrix::dense(some, rows, e);
+            let some = rows_of(&query, first, rows);
             multiply_into(&some, &Matrix { columns: n, ..turned }, weights, s, false);
-            softmax(weights, s, n, what.causal.then_some(first));
+            softmax(weights, factor, s, n, what.causal.then_some(first));
             let weights = Matrix { columns: n, ..Matrix::dense(weights, rows, s) };
             let out = &mut out[first * heads * ev..];
             multiply_into(&weights, &Matrix { rows: n, ..value }, out, heads * ev, false);
@@ -232,9 +215,9 @@ fn forward<T: Product + Float>(
     (contiguous(&y.transpose(1, 2)).transpose(1, 2), kept)
 }
 
-/// The softmax of rows of `width` elements, of which `n` count and the others become zero; with a causal mask row `i`
-/// sees as many as `first + i + 1`.
-fn softmax<T: Float>(x: &mut [T], width: usize, n: usize, first: Option<usize>) {
+/// The softmax of rows of `width` elements times a factor, of which `n` count and the others become zero; with a causal mask
+/// row `i` sees as many as `first + i + 1`.
+fn softmax<T: Float>(x: &mut [T], factor: T, width: usize, n: usize, first: Option<usize>) {
     vectorized_wide::<T, _>(
         #[inline(always)]
         || {
@@ -242,6 +225,7 @@ fn softmax<T: Float>(x: &mut [T], width: usize, n: usize, first: Option<usize>) 
                 let seen = first.map_or(n, |first| (first + i + 1).min(n));
                 // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
                 let (row, rest) = row.split_at_mut(seen.next_multiple_of(LANES).min(width));
+                row.iter_mut().for_each(|x| *x = *x * factor);
                 row[seen..].fill(T::NEG_INFINITY);
                 rest.fill(T::ZERO);
                 let (chunks, short) = row.as_chunks_mut::<LANES>();
@@ -332,29 +316,25 @@ fn backward<T: Product + Float>(
     let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
     let factor = T::from_f64(what.scale);
     let head = |number: usize, [dq, dk, dv]: [&mut [T]; 3]| {
-        let mut room = Room::new::<T>([ev * s, ROWS * e, ROWS * s]);
-        let [turned, some, scores] = room.parts::<T>();
+        let mut room = Room::new::<T>([ev * s, ROWS * s]);
+        let [turned, scores] = room.parts::<T>();
         values.transposed(number, turned);
         let turned = Matrix::dense(turned, ev, s);
-        let (key, grad) = (keys.get(number), grads.get(number));
+        let (query, key, grad) = (queries.get(number), keys.get(number), grads.get(number));
         for first in (0..l).step_by(ROWS) {
             let rows = ROWS.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
             // Keys that are seen for the first time have nothing to be added to.
             let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - ROWS, ROWS) };
-            queries.scaled(number, first, factor, &mut some[..rows * e]);
+            let some = rows_of(&query, first, rows);
             let grad = rows_of(&grad, first, rows);
             let weights = &weights[(number * l + first) * s..][..rows * s];
             let scores = &mut scores[..rows * n];
             multiply_into(&grad, &Matrix { columns: n, ..turned }, scores, n, false);
-            softmax_grad(scores, weights, s);
+            softmax_grad(scores, weights, factor, s);
             let out = &mut dq[first * heads * e..];
             let scores = Matrix::dense(scores, rows, n);
             multiply_into(&scores, &Matrix { rows: n, ..key }, out, heads * e, false);
-            for row in out.chunks_mut(heads * e).take(rows) {
-                row[..e].iter_mut().for_each(|x| *x = *x * factor);
-            }
-            let some = Matrix::dense(&some[..rows * e], rows, e);
             let weights = Matrix::dense(weights, rows, s);
             for (x, y, out, width) in [(scores, some, &mut *dk, e), (weights, grad, &mut *dv, ev)] {
                 for (from, to, adds) in [(0, before, true), (before, n, false)] {
@@ -393,9 +373,9 @@ fn backward<T: Product + Float>(
     [sizes.array(q, l, e, &dq), sizes.array(k, s, e, &dk), sizes.array(v, s, ev, &dv)]
 }
 
-/// What the softmax makes of the gradient of its result: `p (g - sum(p g))`, row by row of `g`; the rows of `p` begin
-/// `width` apart.
-fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
+/// What the softmax of products times a factor makes of the gradient of its result: `p (g - sum(p g))` times the factor, row
+/// by row of `g`; the rows of `p` begin `width` apart.
+fn softmax_grad<T: Float>(g: &mut [T], p: &[T], factor: T, width: usize) {
     let rows = p.len() / width;
     let n = g.len() / rows;
     vectorized_fused::<T, _>(
@@ -412,7 +392,7 @@ fn softmax_grad<T: Float>(g: &mut [T], p: &[T], width: usize) {
                 let sum = across(lanes, plus);
                 let sum = g_rest.iter().zip(p_rest).fold(sum, |sum, (&g, &p)| g.mul_add(p, sum));
                 for (g, &p) in g.iter_mut().zip(p) {
-                    *g = p * (*g - sum);
+                    *g = p * (*g - sum) * factor;
                 }
             }
         },
