@@ -1,6 +1,8 @@
 //! Mixed precision: within [`autocast`] operations choose the dtype that they are computed in.
 
+use crate::tensor::Tensor;
 use rushlight_array::{Array, DType, Device, fail};
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::marker::PhantomData;
 
@@ -13,10 +15,11 @@ thread_local! {
 
 /// Runs `f` in mixed precision: PyTorch's `with torch.autocast(device.type, dtype=dtype):`.
 ///
-/// On tensors of this kind of device, matrix products and convolutions take their operands in the narrow dtype; functions
-/// that lose too much there (exponentials, sums, norms, losses: PyTorch's lists for CUDA and for the CPU) take theirs in
-/// f32. All other operations work in what they are given. f64 stays f64, and parameters stay as they are: their
-/// gradients come back in their own dtype. The backward pass belongs outside.
+/// On tensors of this kind of device, matrix products, convolutions and attention take their operands in the narrow
+/// dtype; functions that lose too much there (exponentials, sums, norms, losses: PyTorch's lists for CUDA and for the
+/// CPU) take theirs in f32; a few (`dot`, `bilinear`, `scatter_add`) in the widest among them. All other operations work
+/// in what they are given, and so do all forms in place, as `addmm_`. f64 stays f64, and parameters stay as they are:
+/// their gradients come back in their own dtype. The backward pass belongs outside.
 ///
 /// [`DType::BF16`] has the range of f32. [`DType::F16`] does not, so small gradients vanish unless the loss is scaled:
 /// see `GradScaler` of the optimisers (Micikevicius et al., "Mixed precision training", 2018).
@@ -90,13 +93,44 @@ enum Wish {
     Full,
     /// That of the first operand, for the others.
     First,
+    /// The widest among the operands.
+    Widest,
 }
 
-/// Operations that gain by narrow operands and lose little: PyTorch's list of the two devices.
-const NARROW: [&str; 4] = ["matmul", "linear", "convolution", "conv_relu"];
+/// Operations that gain by narrow operands and lose little: PyTorch's list of the GPU. That of its CPU is shorter (without
+/// `mv`, `addmv`, `addr` and `prelu`); here programs are the same on both.
+const NARROW: [&str; 13] = [
+    "addbmm",
+    "addmm",
+    "addmv",
+    "addr",
+    "baddbmm",
+    "conv_relu",
+    "conv_transpose",
+    "convolution",
+    "einsum",
+    "linear",
+    "matmul",
+    "prelu",
+    "scaled_dot_product_attention",
+];
+
+/// Operations whose operands meet in the widest dtype among them: PyTorch's list, without those that promote by
+/// themselves.
+const WIDEST: [&str; 8] =
+    ["bilinear", "cross", "dot", "grid_sample", "index_put", "scatter_add", "tensordot", "vdot"];
 
 /// Operations that the GPU computes in f32: PyTorch's list, by the names of the operations that its functions are made of.
-const FULL: [&str; 42] = [
+const FULL: [&str; 51] = [
+    "cosine_embedding_loss",
+    "cosine_similarity",
+    "group_norm",
+    "hinge_embedding_loss",
+    "margin_ranking_loss",
+    "pdist",
+    "poisson_nll_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
     "acos",
     "asin",
     "binary_cross_entropy_with_logits",
@@ -165,6 +199,9 @@ fn wish(name: &str, on_cpu: bool) -> Option<Wish> {
         Some(Wish::Full)
     } else if name == "layer_norm" {
         Some(Wish::First)
+    } else if WIDEST.contains(&name) && !(on_cpu && name == "tensordot") {
+        // On PyTorch's CPU `tensordot` is the matrix product that it is made of.
+        Some(Wish::Widest)
     } else {
         None
     }
@@ -181,28 +218,61 @@ pub(crate) fn can_be_cast(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
 }
 
+/// The dtype for the operands of an operation, if there is a choice.
+fn chosen(name: &str, device: &Device, dtypes: &[DType]) -> Option<DType> {
+    let narrow = MODE.get()[kind(device)]?;
+    let wish = wish(name, device.is_cpu())?;
+    // Beside f64 nothing is made narrow: such operands belong together.
+    if dtypes.contains(&DType::F64) {
+        return None;
+    }
+    match wish {
+        Wish::Narrow => Some(narrow),
+        Wish::Full => Some(DType::F32),
+        Wish::First => dtypes.first().copied(),
+        Wish::Widest => dtypes.iter().copied().filter(|&dtype| can_be_cast(dtype)).reduce(DType::promote),
+    }
+}
+
 /// The dtype that the operands of an operation are to be cast to, if any has another.
 #[cold]
 pub(crate) fn wanted(name: &str, operands: &mut dyn Iterator<Item = &Array>) -> Option<DType> {
     let first = operands.next()?;
-    let narrow = MODE.get()[kind(first.device())]?;
-    let dtype = match wish(name, first.device().is_cpu())? {
-        Wish::Narrow => narrow,
-        Wish::Full => DType::F32,
-        Wish::First => first.dtype(),
-    };
-    let mut other = first.dtype() != dtype;
-    for dtypes in std::iter::once(first.dtype()).chain(operands.map(Array::dtype)) {
-        // Beside f64 nothing is made narrow: such operands belong together.
-        if dtypes == DType::F64 {
-            return None;
-        }
-        other |= can_be_cast(dtypes) && dtypes != dtype;
-    }
-    other.then_some(dtype)
+    let mut dtypes: SmallVec<[DType; 3]> = SmallVec::new();
+    dtypes.push(first.dtype());
+    dtypes.extend(operands.map(Array::dtype));
+    let dtype = chosen(name, first.device(), &dtypes)?;
+    dtypes.iter().any(|&other| can_be_cast(other) && other != dtype).then_some(dtype)
 }
 
-/// Whether two dtypes become one before an operation sees them, for functions that compare them first.
-pub(crate) fn joins(a: DType, b: DType) -> bool {
-    is_on() && can_be_cast(a) && can_be_cast(b)
+/// The dtype of a function that is made of several operations. Until it is dropped nothing else is cast: as in PyTorch
+/// the choice is made once, for the whole function.
+pub(crate) struct Choice {
+    dtype: Option<DType>,
+    _guard: Option<Guard>,
+}
+
+impl Choice {
+    /// For a function by its name, from its operands, of which the first counts for the device.
+    pub(crate) fn of(name: &str, operands: &[&Tensor]) -> Choice {
+        let mut dtype = None;
+        if is_on() {
+            let dtypes: SmallVec<[DType; 3]> = operands.iter().map(|x| x.dtype()).collect();
+            dtype = chosen(name, &operands[0].device(), &dtypes);
+        }
+        Choice { dtype, _guard: dtype.map(|_| Guard::off()) }
+    }
+
+    /// An operand in that dtype.
+    pub(crate) fn cast(&self, x: &Tensor) -> Tensor {
+        match self.dtype {
+            Some(dtype) if can_be_cast(x.dtype()) => x.to(dtype),
+            _ => x.clone(),
+        }
+    }
+}
+
+/// Whether two operands get one dtype before an operation of the lists sees them, for functions that compare them first.
+pub(crate) fn joins(a: &Tensor, b: &Tensor) -> bool {
+    is_autocast_enabled(&a.device()) && can_be_cast(a.dtype()) && can_be_cast(b.dtype())
 }

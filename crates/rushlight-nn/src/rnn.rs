@@ -8,7 +8,7 @@ use crate::print::python_float;
 use crate::walk::{Field, Walk};
 use rushlight_array::{Array, DType, fail};
 use rushlight_autograd::ops::{self, cat, stack};
-use rushlight_autograd::{Tensor, TensorOptions, zeros_with};
+use rushlight_autograd::{Tensor, TensorOptions, is_autocast_enabled, zeros_with};
 
 /// Options of [`RNN`], [`LSTM`] and [`GRU`].
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -86,6 +86,10 @@ impl Cell {
     /// cell.
     #[track_caller]
     fn step(self, from_input: &Tensor, weights: &Weights, state: &[Tensor]) -> Vec<Tensor> {
+        // Within `autocast` the whole step is narrow, as in PyTorch; the state before may be wide.
+        let narrow = is_autocast_enabled(&from_input.device());
+        let of_input = |x: &Tensor| if narrow { x.to(from_input.dtype()) } else { x.clone() };
+        let state: Vec<Tensor> = state.iter().map(of_input).collect();
         let h = &state[0];
         let from_state = ops::linear(h, &weights.hidden, weights.hidden_bias.as_deref());
         match self {

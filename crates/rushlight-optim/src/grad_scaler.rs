@@ -150,7 +150,8 @@ impl GradScaler {
     /// clipping does. [`GradScaler::step`] does so by itself otherwise.
     ///
     /// # Panics
-    /// If it was done already, or the step was, since the last [`GradScaler::update`].
+    /// If it was done already, or the step was, since the last [`GradScaler::update`]; if a gradient is f16, which has lost
+    /// already what the factor is to save.
     #[track_caller]
     pub fn unscale_(&mut self, optimizer: &impl Optimizer) {
         if !self.enabled {
@@ -170,7 +171,7 @@ impl GradScaler {
     /// The optimiser's step, unless a gradient is infinite or NaN. Whether there was one.
     ///
     /// # Panics
-    /// If it was done already since the last [`GradScaler::update`].
+    /// If it was done already since the last [`GradScaler::update`]; if a gradient is f16, as with [`GradScaler::unscale_`].
     #[track_caller]
     pub fn step(&mut self, optimizer: &mut impl Optimizer) -> bool {
         if !self.enabled {
@@ -277,12 +278,22 @@ impl GradScaler {
     }
 
     /// Divides the gradients. Whether all are finite; one number is read for all of a device.
+    #[track_caller]
     fn unscale(&mut self, optimizer: &impl Optimizer) -> bool {
+        let parameters = optimizer.parameters();
+        // Before any is changed.
+        let mut grads = parameters.iter().filter_map(Tensor::grad);
+        if grads.any(|grad| grad.dtype() == DType::F16) {
+            fail!(
+                "GradScaler: Attempting to unscale FP16 gradients. Keep parameters in float32 and compute in float16 by \
+                 autocast"
+            );
+        }
         // PyTorch's order: the reciprocal in f64, rounded to f32.
         let factor = f64::from((1.0 / self.scale) as f32);
         let mut sums: Vec<Array> = Vec::new();
         no_grad(|| {
-            for parameter in optimizer.parameters() {
+            for parameter in parameters {
                 let Some(grad) = parameter.grad() else { continue };
                 let grad = grad * factor;
                 // A product with zero is zero or NaN.

@@ -1,5 +1,6 @@
 //! The scaler of losses against PyTorch 2.15's.
 
+use rushlight_autograd::array::DType;
 use rushlight_autograd::{Tensor, tensor};
 use rushlight_optim::{GradScaler, GradScalerState, Optimizer, SGD};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -81,6 +82,34 @@ fn steps_out_of_order_are_told() {
     );
     assert_eq!(message(|| scaler.unscale_(&optimizer)), "GradScaler: unscale_() is called after step()");
     scaler.update();
+}
+
+/// They have lost already what the factor is to save; PyTorch refuses them, too, and takes bf16.
+#[test]
+fn gradients_of_f16_are_refused() {
+    for dtype in [DType::F16, DType::BF16] {
+        let (wide, narrow) = (tensor([1.0]).requires_grad_(), tensor([1.0]).to(dtype).requires_grad_());
+        let mut optimizer = SGD::new([&wide, &narrow], 0.5);
+        let mut scaler = small();
+        scaler.scale(&(wide.sum() + narrow.sum())).backward();
+        if dtype == DType::BF16 {
+            assert!(scaler.step(&mut optimizer));
+            assert_eq!((wide.item(), narrow.item()), (0.5, 0.5));
+            continue;
+        }
+        let told = "GradScaler: Attempting to unscale FP16 gradients. Keep parameters in float32 and compute in \
+                    float16 by autocast";
+        assert_eq!(message(|| scaler.unscale_(&optimizer)), told);
+        assert_eq!(
+            message(|| {
+                scaler.step(&mut optimizer);
+            }),
+            told
+        );
+        // Nothing was changed.
+        assert_eq!((wide.grad().unwrap().item(), wide.item()), (8.0, 1.0));
+        small().enabled(false).unscale_(&optimizer);
+    }
 }
 
 #[test]

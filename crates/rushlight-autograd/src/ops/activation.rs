@@ -9,6 +9,7 @@ use super::elementwise::zero;
 use super::inplace::in_place;
 use super::unary::{Which, plain_or, relu_rule};
 use super::where_;
+use crate::autocast::Choice;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::OpInfo;
 use crate::tensor::Tensor;
@@ -189,7 +190,9 @@ impl Tensor {
     /// If the weight has another number of elements or more dims than one, or another dtype than x.
     #[track_caller]
     pub fn prelu(&self, weight: &Tensor) -> Tensor {
-        let (shape, dtypes) = (self.shape(), [self.dtype(), weight.dtype()]);
+        let choice = Choice::of("prelu", &[self, weight]);
+        let (x, weight) = (choice.cast(self), choice.cast(weight));
+        let (shape, dtypes) = (x.shape(), [x.dtype(), weight.dtype()]);
         if weight.dim() > 1 {
             fail!("prelu: the weight has the shape {:?}; it must have at most one dim", weight.shape());
         }
@@ -210,8 +213,8 @@ impl Tensor {
             ),
         }
         // Without the positive ones, whose part in the weight's gradient would be 0 times infinity.
-        let positive = self.gt(0.0);
-        where_(&positive, self, &(self.masked_fill(&positive, 0.0) * weight.reshape(&places[..])))
+        let positive = x.gt(0.0);
+        where_(&positive, &x, &(x.masked_fill(&positive, 0.0) * weight.reshape(&places[..])))
     }
 
     /// x times the probability that a normal number is below x: PyTorch's `gelu` with `approximate="none"`

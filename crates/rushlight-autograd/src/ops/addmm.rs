@@ -1,7 +1,7 @@
 //! Products added to something: `beta input + alpha (a b)`.
 
 use super::inplace::in_place;
-use super::matmul::{check_product, check_same};
+use super::matmul::{check_joined, check_product};
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -155,7 +155,7 @@ fn apply(kind: Kind, input: &Tensor, a: &Tensor, b: &Tensor, beta: Scalar, alpha
     }
     let inner = AddProduct { kind, beta, alpha };
     if kind != Kind::Addr {
-        check_same(op, input, a);
+        check_joined(op, input, a);
         return Tensor::apply(inner, &[input, a, b]);
     }
     let dtype = input.dtype().promote(a.dtype()).promote(b.dtype());

@@ -1,6 +1,7 @@
 //! Attention.
 
 use super::matmul::check_same;
+use crate::autocast::Choice;
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
@@ -63,8 +64,11 @@ pub fn scaled_dot_product_attention_with(
             query.dtype().name()
         );
     }
-    check_same(NAME, query, key);
-    check_same(NAME, query, value);
+    let choice = Choice::of(NAME, &[query, key, value]);
+    let [query, key, value] = [query, key, value].map(|x| choice.cast(x));
+    let attn_mask = attn_mask.map(|mask| choice.cast(mask));
+    check_same(NAME, &query, &key);
+    check_same(NAME, &query, &value);
     let (features, keys) = (q[q.len() - 1], k[k.len() - 2]);
     if k[k.len() - 1] != features || v[v.len() - 2] != keys {
         fail!(
@@ -75,8 +79,8 @@ pub fn scaled_dot_product_attention_with(
         fail!("{NAME}: both a mask and is_causal; give one of them");
     }
     let (key, value) = match options.enable_gqa {
-        true => (for_groups(key, &q), for_groups(value, &q)),
-        false => (key.clone(), value.clone()),
+        true => (for_groups(&key, &q), for_groups(&value, &q)),
+        false => (key, value),
     };
     let scale = options.scale.unwrap_or(1.0 / (features as f64).sqrt());
     let (q, k, v) = (query.shape(), key.shape(), value.shape());
@@ -89,12 +93,12 @@ pub fn scaled_dot_product_attention_with(
         && ![q, k, v].iter().any(|x| x.contains(&0))
     {
         let what = backend::Attention { scale, causal: options.is_causal };
-        let inputs = [query, &key, &value];
+        let inputs = [&query, &key, &value];
         let keep = is_grad_enabled() && inputs.iter().any(|x| x.requires_grad());
         return Tensor::apply(Attention { what, keep, weights: None }, &inputs);
     }
-    let weights = if let Some(mask) = attn_mask {
-        let scores = (query * scale).matmul(&key.transpose(-1, -2));
+    let weights = if let Some(mask) = &attn_mask {
+        let scores = (&query * scale).matmul(&key.transpose(-1, -2));
         let scores = match mask.dtype() {
             DType::Bool => {
                 let none = Tensor::constant(scores.array().scalar_operand(f64::NEG_INFINITY));
@@ -102,13 +106,13 @@ pub fn scaled_dot_product_attention_with(
             }
             DType::F32 => scores.add(&mask.to(query.dtype())),
             _ => {
-                check_same(NAME, query, mask);
+                check_same(NAME, &query, mask);
                 scores.add(mask)
             }
         };
         softmax_or_zero(&scores)
     } else {
-        unmasked(query, &key, scale, options.is_causal)
+        unmasked(&query, &key, scale, options.is_causal)
     };
     dropped(&weights, options.dropout_p, NAME).matmul(&value)
 }

@@ -2,6 +2,7 @@
 
 use super::inplace::in_place;
 use super::{NormOptions, Operand, rsub, triu_indices_with, where_};
+use crate::autocast::Choice;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, Draw, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -120,6 +121,8 @@ pub fn cosine_similarity(x1: &Tensor, x2: &Tensor, dim: isize) -> Tensor {
 /// As [`cosine_similarity`].
 #[track_caller]
 pub fn cosine_similarity_with(x1: &Tensor, x2: &Tensor, dim: isize, eps: f64) -> Tensor {
+    let choice = Choice::of("cosine_similarity", &[x1, x2]);
+    let (x1, x2) = (&choice.cast(x1), &choice.cast(x2));
     let dtype = x1.dtype().promote(x2.dtype());
     if !dtype.is_float() {
         fail!(
@@ -250,6 +253,8 @@ pub fn pdist(x: &Tensor, p: f64) -> Tensor {
     if p.is_nan() || p < 0.0 {
         fail!("pdist: p is {p}; it must not be negative");
     }
+    let choice = Choice::of("pdist", &[x]);
+    let x = &choice.cast(x);
     let rows = x.size(0);
     let pairs = triu_indices_with(rows, rows, 1).to(x.device());
     let row = |i: isize| x.index_select(0, &pairs.select(0, i));

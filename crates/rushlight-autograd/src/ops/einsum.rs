@@ -1,5 +1,6 @@
 //! Einstein's summation.
 
+use crate::autocast::Choice;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
 use rushlight_array::fail;
@@ -200,6 +201,7 @@ pub fn einsum(equation: &str, operands: &[&Tensor]) -> Tensor {
     if texts.len() != operands.len() {
         fail!("einsum: {equation:?} has {} terms for {} operands", texts.len(), operands.len());
     }
+    let choice = Choice::of("einsum", operands);
     let mut terms = Vec::with_capacity(texts.len());
     for text in texts {
         terms.push(Term::parse(text, equation));
@@ -217,7 +219,7 @@ pub fn einsum(equation: &str, operands: &[&Tensor]) -> Tensor {
             );
         };
         most = most.max(hidden);
-        labelled.push(Labelled::new(x, term.labels(hidden), equation));
+        labelled.push(Labelled::new(&choice.cast(x), term.labels(hidden), equation));
     }
     let result = result_labels(output, most, &labelled, equation, &terms);
     check_sizes(&labelled, equation);

@@ -278,6 +278,8 @@ macro_rules! in_place {
                 #[track_caller]
                 pub fn $name $(<$($life),+>)? (&mut self, $($arg: $ty),*) -> &mut Tensor {
                     self.check_replaceable(stringify!($name));
+                    // Only forms that make a new tensor choose their dtype: a sum in f32 would lose its last bits.
+                    let _given = $crate::autocast::Guard::off();
                     let result = self.$of($($arg),*);
                     self.$put(stringify!($name), result)
                 }

@@ -1,5 +1,6 @@
 //! Matrix products.
 
+use crate::autocast;
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::ops::unary::relu_rule;
@@ -202,6 +203,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
             let (weight, out) = (weight.shape(), weight.shape()[0]);
             fail!("linear: bias shape {own:?} does not fit weight {weight:?}; it must be [{out}]");
         }
+        if autocast::joins(&y, bias) {
+            return y.add(&bias.to(y.dtype()));
+        }
         check_same("linear", &y, bias);
         return y.add(bias);
     }
@@ -214,6 +218,14 @@ pub(crate) fn check_same(op: &str, a: &Tensor, b: &Tensor) {
     let (a, b) = (a.dtype(), b.dtype());
     if a != b {
         fail!("{op}: dtypes differ: {} and {}; cast one with .to(DType::{a:?})", a.name(), b.name());
+    }
+}
+
+/// As [`check_same`], for operands that `autocast` may give one dtype.
+#[track_caller]
+pub(crate) fn check_joined(op: &str, a: &Tensor, b: &Tensor) {
+    if !autocast::joins(a, b) {
+        check_same(op, a, b);
     }
 }
 
@@ -240,7 +252,7 @@ pub(crate) fn check_product(op: &str, a: &Tensor, b: &Tensor, ranks: [usize; 2])
             }
         );
     }
-    check_same(op, a, b);
+    check_joined(op, a, b);
     if a.dtype() == DType::Bool {
         fail!("{op}: not defined for bool; cast with .to(DType::I64) first");
     }

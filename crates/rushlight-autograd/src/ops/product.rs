@@ -1,6 +1,7 @@
 //! Other products: of vectors, of all elements, along chosen dims.
 
-use super::matmul::{check_product, check_same};
+use super::matmul::{check_joined, check_product, check_same};
+use crate::autocast::Choice;
 use crate::op::{Gradients, Op, Saved, Saves};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
 use crate::tensor::Tensor;
@@ -126,9 +127,10 @@ fn axes_of(dims: &[isize], shape: &[usize]) -> Vec<usize> {
 /// If a dim is out of range or named twice, sizes do not fit, dtypes differ, or they are bools.
 #[track_caller]
 pub fn tensordot(a: &Tensor, b: &Tensor, dims: impl Into<Contraction>) -> Tensor {
-    check_same("tensordot", a, b);
-    let (left, right) = dims.into().axes(a, b);
-    let (mut a, mut b) = (a.clone(), b.clone());
+    let choice = Choice::of("tensordot", &[a, b]);
+    let (mut a, mut b) = (choice.cast(a), choice.cast(b));
+    check_joined("tensordot", &a, &b);
+    let (left, right) = dims.into().axes(&a, &b);
     for (&i, &j) in left.iter().zip(&right) {
         if b.shape()[j] == 1 && a.shape()[i] != 1 {
             a = a.sum_dim(i as isize, true);
@@ -150,6 +152,14 @@ pub fn tensordot(a: &Tensor, b: &Tensor, dims: impl Into<Contraction>) -> Tensor
     x.matmul(&y).reshape(shape.as_slice())
 }
 
+#[track_caller]
+fn vectors(op: &str, a: &Tensor, b: &Tensor) -> Tensor {
+    let choice = Choice::of(op, &[a, b]);
+    let (a, b) = (choice.cast(a), choice.cast(b));
+    check_product(op, &a, &b, [1, 1]);
+    a.matmul(&b)
+}
+
 /// Products of vectors and of other dims.
 impl Tensor {
     /// The sum of the products of two vectors' elements.
@@ -158,8 +168,7 @@ impl Tensor {
     /// If the operands are not vectors of one size and dtype, or are bools.
     #[track_caller]
     pub fn dot(&self, other: &Tensor) -> Tensor {
-        check_product("dot", self, other, [1, 1]);
-        self.matmul(other)
+        vectors("dot", self, other)
     }
 
     /// [`Tensor::dot`]: PyTorch's `vdot`, which differs for complex numbers only.
@@ -168,8 +177,7 @@ impl Tensor {
     /// As [`Tensor::dot`].
     #[track_caller]
     pub fn vdot(&self, other: &Tensor) -> Tensor {
-        check_product("vdot", self, other, [1, 1]);
-        self.matmul(other)
+        vectors("vdot", self, other)
     }
 
     /// Sums of products along the last dims of both; with a scalar, the plain product.
@@ -187,11 +195,13 @@ impl Tensor {
         if a.last() != b.last() {
             fail!("inner: the last sizes of {a:?} and {b:?} differ; they must be equal");
         }
-        check_same("inner", self, other);
+        let choice = Choice::of("tensordot", &[self, other]);
+        let (x, y) = (choice.cast(self), choice.cast(other));
+        check_joined("inner", &x, &y);
         match (a.len(), b.len()) {
-            (_, 1) => self.matmul(other),
-            (1, _) => other.matmul(self),
-            _ => tensordot(self, other, ([-1], [-1])),
+            (_, 1) => x.matmul(&y),
+            (1, _) => y.matmul(&x),
+            _ => tensordot(&x, &y, ([-1], [-1])),
         }
     }
 
@@ -273,8 +283,10 @@ impl Tensor {
     /// If the numbers of dims or the dtypes differ, the dim has not size 3, shapes do not broadcast, or they are bools.
     #[track_caller]
     pub fn cross_dim(&self, other: &Tensor, dim: isize) -> Tensor {
-        let (a, b) = (self.shape(), other.shape());
-        check_same("cross", self, other);
+        let choice = Choice::of("cross", &[self, other]);
+        let (x, y) = (choice.cast(self), choice.cast(other));
+        let (a, b) = (x.shape(), y.shape());
+        check_same("cross", &x, &y);
         if a.len() != b.len() || a.is_empty() || self.dtype() == DType::Bool {
             fail!(
                 "cross: shapes {a:?} and {b:?} of {}; expected numbers and equally many dims",
@@ -286,7 +298,7 @@ impl Tensor {
             fail!("cross: dim {dim} of shapes {a:?} and {b:?} must have size 3");
         }
         let shape = broadcast_shapes("cross", &a, &b);
-        Tensor::apply(Cross(along), &[&self.expand(&shape), &other.expand(&shape)])
+        Tensor::apply(Cross(along), &[&x.expand(&shape), &y.expand(&shape)])
     }
 }
 
@@ -315,8 +327,10 @@ pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<
     {
         fail!("bilinear: bias shape {:?} does not fit weight {w:?}; it must be [{}]", bias.shape(), w[0]);
     }
-    check_same("bilinear", input1, input2);
-    check_same("bilinear", input1, weight);
+    let choice = Choice::of("bilinear", &[&[input1, input2, weight][..], bias.as_slice()].concat());
+    let [input1, input2, weight] = [input1, input2, weight].map(|x| choice.cast(x));
+    check_same("bilinear", &input1, &input2);
+    check_same("bilinear", &input1, &weight);
     let rows: usize = a[..a.len() - 1].iter().product();
     let (out, first, second) = (w[0], w[1], w[2]);
     let weight = weight.permute([1, 0, 2]).reshape([first, out * second]);
@@ -325,7 +339,7 @@ pub fn bilinear(input1: &Tensor, input2: &Tensor, weight: &Tensor, bias: Option<
     let shape: Vec<usize> = a[..a.len() - 1].iter().copied().chain([out]).collect();
     let y = y.reshape(shape.as_slice());
     match bias {
-        Some(bias) => y.add(bias),
+        Some(bias) => y.add(&choice.cast(bias)),
         None => y,
     }
 }

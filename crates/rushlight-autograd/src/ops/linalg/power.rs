@@ -83,7 +83,7 @@ pub fn multi_dot(tensors: &[&Tensor]) -> Tensor {
                 b[0]
             );
         }
-        super::super::matmul::check_same("linalg.multi_dot", &pair[0], &pair[1]);
+        super::super::matmul::check_joined("linalg.multi_dot", &pair[0], &pair[1]);
     }
     let sizes: Vec<f64> =
         matrices.iter().map(|x| x.shape()[0] as f64).chain([matrices[count - 1].shape()[1] as f64]).collect();

@@ -2,6 +2,7 @@
 
 use super::pair::pair_loss;
 use super::{REDUCTIONS, Reduction, check_device};
+use crate::autocast::is_autocast_enabled;
 use crate::engine::broadcasts;
 use crate::mode::is_grad_enabled;
 use crate::op::{Gradients, Op, Saved, Saves};
@@ -132,7 +133,8 @@ fn weigh(losses: Tensor, weight: Option<Array>, reduction: Reduction) -> Tensor 
 /// ```
 ///
 /// # Panics
-/// If shapes or devices differ, either is no float, or a probability or target lies outside of 0-1 or is NaN.
+/// If shapes or devices differ, either is no float, or a probability or target lies outside of 0-1 or is NaN; on a GPU
+/// within [`autocast`](crate::autocast()), as in PyTorch.
 #[track_caller]
 pub fn binary_cross_entropy(input: &Tensor, target: &Tensor) -> Tensor {
     binary_cross_entropy_with(input, target, None, Reduction::Mean)
@@ -151,6 +153,13 @@ pub fn binary_cross_entropy_with(
     weight: Option<&Tensor>,
     reduction: Reduction,
 ) -> Tensor {
+    let device = input.device();
+    if !device.is_cpu() && is_autocast_enabled(&device) {
+        fail!(
+            "binary_cross_entropy: unsafe within autocast, where a probability is soon 0 or 1; take \
+             binary_cross_entropy_with_logits instead of the sigmoid, or no_autocast"
+        );
+    }
     check_pair("binary_cross_entropy", input, target);
     check_probability("input", input, "; apply sigmoid, or use binary_cross_entropy_with_logits");
     check_probability("target", target, "");

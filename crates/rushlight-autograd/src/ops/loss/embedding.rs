@@ -1,6 +1,7 @@
 //! Losses of vectors: which are to be near each other, and which far apart.
 
 use super::{REDUCTIONS, Reduction, above_zero, check_device, check_together};
+use crate::autocast::Choice;
 use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
@@ -49,6 +50,8 @@ pub fn cosine_embedding_loss_with(
     }
     check_device("cosine_embedding_loss", "the target", target, input1);
     check_together("cosine_embedding_loss", input1, input2);
+    let choice = Choice::of("cosine_embedding_loss", &[input1, input2]);
+    let (input1, input2) = (&choice.cast(input1), &choice.cast(input2));
     let sum = |a: &Tensor, b: &Tensor| (a * b).sum_dim(rank as isize, false);
     // PyTorch's constant, which keeps the root from 0.
     let square = |x: &Tensor| sum(x, x) + 1e-12;
@@ -113,6 +116,8 @@ pub fn triplet_margin_loss_with(
 ) -> Tensor {
     let TripletMarginLossOptions { margin, p, eps, swap, reduction } = *options;
     check_triplet("triplet_margin_loss", margin, [anchor, positive, negative]);
+    let choice = Choice::of("triplet_margin_loss", &[anchor, positive, negative]);
+    let (anchor, positive, negative) = (&choice.cast(anchor), &choice.cast(positive), &choice.cast(negative));
     let near = distance(anchor, positive, p, eps);
     let mut far = distance(anchor, negative, p, eps);
     if swap {

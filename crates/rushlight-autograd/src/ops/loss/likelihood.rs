@@ -1,6 +1,7 @@
 //! Losses that are minus the logarithm of a likelihood, or a divergence of distributions.
 
 use super::{REDUCTIONS, Reduction, check_device, check_together};
+use crate::autocast::Choice;
 use crate::ops::elementwise::zero;
 use crate::ops::{Operand, where_};
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
@@ -134,6 +135,8 @@ pub fn poisson_nll_loss(input: &Tensor, target: &Tensor) -> Tensor {
 #[track_caller]
 pub fn poisson_nll_loss_with(input: &Tensor, target: &Tensor, options: &PoissonNllLossOptions) -> Tensor {
     check_together("poisson_nll_loss", input, target);
+    let choice = Choice::of("poisson_nll_loss", &[input, target]);
+    let (input, target) = (&choice.cast(input), &choice.cast(target));
     let mut losses = match options.log_input {
         true => input.exp() - target * input,
         false => input - target * (input + options.eps).log(),

@@ -3,6 +3,7 @@
 use super::classes::checked;
 use super::pair::pair_loss;
 use super::{REDUCTIONS, Reduction, above_zero, check_device, check_together};
+use crate::autocast::Choice;
 use crate::ops::elementwise::zero;
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats, integers};
@@ -38,6 +39,8 @@ pub fn hinge_embedding_loss_with(
     margin: f64,
     reduction: Reduction,
 ) -> Tensor {
+    let choice = Choice::of("hinge_embedding_loss", &[input, target]);
+    let (input, target) = (&choice.cast(input), &choice.cast(target));
     check_together("hinge_embedding_loss", input, target);
     // An integer zero, beside which integers stay integers.
     let none = Tensor::constant(input.array().scalar_operand(0));
@@ -86,6 +89,8 @@ pub fn margin_ranking_loss_with(
             target.shape()
         );
     }
+    let choice = Choice::of("margin_ranking_loss", &[input1, input2, target]);
+    let (input1, input2, target) = (&choice.cast(input1), &choice.cast(input2), &choice.cast(target));
     check_together("margin_ranking_loss", input1, input2);
     check_together("margin_ranking_loss", input1, target);
     reduction.tensor(&above_zero(&(-target * (input1 - input2) + margin)))
@@ -115,6 +120,8 @@ pub fn soft_margin_loss(input: &Tensor, target: &Tensor) -> Tensor {
 /// As [`soft_margin_loss`].
 #[track_caller]
 pub fn soft_margin_loss_with(input: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    let choice = Choice::of("soft_margin_loss", &[input, target]);
+    let (input, target) = (&choice.cast(input), &choice.cast(target));
     let (shape, dtype) = (input.shape(), input.dtype());
     check_float("soft_margin_loss", input);
     if !crate::engine::broadcasts(&target.shape(), &shape) {

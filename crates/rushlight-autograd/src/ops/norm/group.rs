@@ -1,6 +1,7 @@
 //! Normalisation of groups of channels, and of channels by their neighbours.
 
 use super::rows;
+use crate::autocast::Choice;
 use crate::ops::window::avg_pool_over;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
@@ -39,6 +40,9 @@ pub fn group_norm_with(
     bias: Option<&Tensor>,
     eps: f64,
 ) -> Tensor {
+    let operands: Vec<&Tensor> = [Some(x), weight, bias].into_iter().flatten().collect();
+    let choice = Choice::of("group_norm", &operands);
+    let (x, weight, bias) = (&choice.cast(x), weight.map(|x| choice.cast(x)), bias.map(|x| choice.cast(x)));
     let shape = x.shape();
     if shape.len() < 2 || shape[2..].contains(&0) {
         fail!(
@@ -57,7 +61,7 @@ pub fn group_norm_with(
             "group_norm: input shape {shape:?} has one value for each of {num_groups} groups; it needs more than 1"
         );
     }
-    for (what, other) in [("weight", weight), ("bias", bias)] {
+    for (what, other) in [("weight", &weight), ("bias", &bias)] {
         let Some(other) = other else { continue };
         if other.shape() != [channels] {
             fail!(
@@ -77,16 +81,20 @@ pub fn group_norm_with(
         fail!("group_norm: the input is {}, not a float; cast with .to(DType::F32) first", x.dtype().name());
     }
     let count = shape[0] * num_groups;
-    let mut y = rows::apply(Norm::Layer, &x.reshape([count, size]), &[size], None, None, eps).reshape(&shape);
+    // Narrow inputs beside wide weights are rounded once, at the end.
+    let mixed = [&weight, &bias].into_iter().flatten().any(|other| other.dtype() != x.dtype());
+    let wide = if mixed { x.to(x.dtype().compute()) } else { x.clone() };
+    let mut y =
+        rows::apply(Norm::Layer, &wide.reshape([count, size]), &[size], None, None, eps).reshape(&shape);
     let mut of_channel = vec![1; shape.len() - 1];
     of_channel[0] = channels;
     if let Some(weight) = weight {
-        y *= weight.to(x.dtype()).reshape(of_channel.as_slice());
+        y *= weight.to(y.dtype()).reshape(of_channel.as_slice());
     }
     if let Some(bias) = bias {
-        y += bias.to(x.dtype()).reshape(of_channel.as_slice());
+        y += bias.to(y.dtype()).reshape(of_channel.as_slice());
     }
-    y
+    y.to(x.dtype())
 }
 
 /// Options of [`local_response_norm_with`].

@@ -148,7 +148,7 @@ pub(super) fn apply(
                 other.shape()
             );
         }
-        if other.dtype() != x.dtype() && !autocast::joins(other.dtype(), x.dtype()) {
+        if other.dtype() != x.dtype() && !autocast::joins(other, x) {
             fail!(
                 "{name}: the input is {}, the {what} {}; cast one with .to(..)",
                 x.dtype().name(),

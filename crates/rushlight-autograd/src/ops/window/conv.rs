@@ -224,7 +224,7 @@ fn check_operands(
     }
     for (what, other) in [("weight", Some(weight)), ("bias", bias)] {
         let Some(other) = other else { continue };
-        if other.dtype() != x.dtype() && !autocast::joins(other.dtype(), x.dtype()) {
+        if other.dtype() != x.dtype() && !autocast::joins(other, x) {
             fail!(
                 "{name}: the input is {}, the {what} {}; cast one with .to(..)",
                 x.dtype().name(),
@@ -356,7 +356,10 @@ fn transposed<const N: usize>(
     let op = Convolve { conv, part: Part::Input, shapes: [Shape::from(output), weights, shape] };
     let y = Tensor::apply(op, &[x, weight]);
     match bias {
-        Some(bias) => y + bias.reshape([&[bias.len()][..], &[1; N][..]].concat().as_slice()),
+        // Within `autocast` the product may have another dtype.
+        Some(bias) => {
+            y.add(&bias.to(y.dtype()).reshape([&[bias.len()][..], &[1; N][..]].concat().as_slice()))
+        }
         None => y,
     }
 }

@@ -1,6 +1,7 @@
 //! Reading images at places between their pixels, and the grids of places that affine maps make (Jaderberg et al.,
 //! "Spatial transformer networks", 2015).
 
+use crate::autocast::Choice;
 use crate::ops::where_;
 use crate::table::{Domain, OpInfo, Reject, Sample, floats};
 use crate::tensor::Tensor;
@@ -72,6 +73,8 @@ pub fn grid_sample_with(input: &Tensor, grid: &Tensor, options: GridSampleOption
     if grids != n || height == 0 || width == 0 {
         refuse(&shape, &places);
     }
+    let choice = Choice::of("grid_sample", &[input, grid]);
+    let (input, grid) = (&choice.cast(input), &choice.cast(grid));
     if input.dtype() != grid.dtype() || !input.dtype().is_float() {
         fail!(
             "grid_sample: the dtypes are {} and {} of the grid; both must be the same float",
