@@ -28,7 +28,7 @@ pub(crate) struct Row {
 type Job = fn(&Row, &mut Log) -> Result<String, String>;
 
 /// The tests of the CUDA backend. Of the same packages as the row `test`, so that nothing is built anew.
-const CUDA: &str = "cargo test --workspace --exclude rushlight-benches --test cuda_*";
+pub(crate) const CUDA: &str = "cargo test --workspace --exclude rushlight-benches --test cuda_*";
 
 const ROWS: &[Row] = &[
     Row { quick: true, ..Row::new("fmt", "cargo fmt --all --check", jobs::command) },

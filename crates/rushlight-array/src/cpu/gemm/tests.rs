@@ -189,7 +189,7 @@ const LARGE: [(usize, usize, usize); 4] =
 fn packing_changes_no_bit<T: Product>(shapes: &[(usize, usize, usize)]) {
     let threads = num_threads();
     for &(m, k, n) in shapes {
-        for layouts in [1, 6, 14, 35] {
+        for layouts in [1, 14, 35] {
             let (a, b) = (matrix::<T>(m, k, layouts / 6, 1), matrix::<T>(k, n, layouts % 6, 2));
             let (x, y) = (Operand::<T>::new(&a).first, Operand::<T>::new(&b).first);
             assert!(Plan::new(&x, &y).is_shared(), "[{m}, {k}] x [{k}, {n}] is not large");
@@ -211,7 +211,7 @@ fn large_products_have_the_bits_of_small_ones() {
     at_every_level(|| {
         if LARGE.into_iter().all(is_quick) {
             packing_changes_no_bit::<f32>(&LARGE);
-            packing_changes_no_bit::<f64>(&LARGE);
+            packing_changes_no_bit::<f64>(&LARGE[..2]);
         }
     });
     let _guard = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
