@@ -53,6 +53,14 @@ impl Step {
         command.args(&self.words[1..]).current_dir(directory).stdin(Stdio::null());
         // Colours are noise in a log; rustfmt asks the terminal alone, and not whether it writes to one.
         command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
+        // What cargo told xtask of its package is news to some build scripts, which would run again, as after a test that
+        // starts cargo itself.
+        for (name, _) in std::env::vars_os() {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start))
+            {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
         command
     }
