@@ -60,17 +60,17 @@ impl Gpu {
         let mut blocks = self.staging.0.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: an event of this GPU.
         let done = |block: &Pinned| unsafe { driver::cuEventQuery(block.fetched.0) } == 0;
-        let free =
-            blocks.iter().position(|block| block.size >= bytes && block.size / 4 <= bytes && done(block));
-        if let Some(place) = free {
-            return Some(blocks.swap_remove(place));
+        // In the order of the copies, which the GPU makes one after the other: if the first that fits is not fetched, none is.
+        let fits = |block: &Pinned| block.size >= bytes && block.size / 4 <= bytes;
+        if let Some(place) = blocks.iter().position(fits).filter(|&place| done(&blocks[place])) {
+            return Some(blocks.remove(place));
         }
         let size = bytes.next_power_of_two();
         let mut held: usize = blocks.iter().map(|block| block.size).sum();
         // Those of other sizes make room, if they are free.
         while held + size > TOTAL {
             let place = blocks.iter().position(done)?;
-            let block = blocks.swap_remove(place);
+            let block = blocks.remove(place);
             held -= block.size;
             block.give_back();
         }
