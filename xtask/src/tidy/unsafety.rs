@@ -7,6 +7,7 @@ use super::tree::Tree;
 /// The files in which a measurement showed that safe code is too slow, or cannot say it at all.
 const MAY: &[&str] = &[
     "crates/rushlight-array/src/cpu/memory/mod.rs",
+    "crates/rushlight-array/src/cpu/memory/arena.rs",
     "crates/rushlight-array/src/cpu/memory/block.rs",
     "crates/rushlight-array/src/cpu/simd.rs",
     "crates/rushlight-array/src/cpu/transpose.rs",

@@ -1,5 +1,6 @@
 //! Blocks as the system gives them: aligned, all zero, in huge pages if they are large.
 
+use super::arena;
 use super::sizes::{Class, LINE};
 use super::stats;
 use std::alloc::Layout;
@@ -8,6 +9,24 @@ use std::ptr::NonNull;
 /// The size of a huge page, and the least size of blocks that ask for them. The first touch of 40 MB costs a
 /// third in huge pages of what it costs in pages of 4 KB.
 const HUGE: usize = 2 << 20;
+
+/// Where a block comes from.
+enum Place {
+    Heap,
+    Arena,
+    Mapping,
+}
+
+impl Place {
+    fn of(size: usize) -> Place {
+        match size {
+            HUGE.. => Place::Mapping,
+            // The sanitizer watches the ends of the heap's blocks only.
+            arena::LEAST.. if large::IS_MAPPED && !cfg!(rushlight_portable) => Place::Arena,
+            _ => Place::Heap,
+        }
+    }
+}
 
 /// An owned piece of memory whose bytes were all written at least once (fresh ones are zero). Dropped, it
 /// goes back to the system.
@@ -26,11 +45,11 @@ impl Block {
     pub(super) fn from_system(class: Class) -> Option<Block> {
         let size = class.size();
         let layout = Layout::from_size_align(size, LINE).ok()?;
-        let pointer = if size < HUGE {
+        let pointer = match Place::of(size) {
             // SAFETY: no class has the size zero.
-            unsafe { std::alloc::alloc_zeroed(layout) }
-        } else {
-            large::obtain(layout)
+            Place::Heap => unsafe { std::alloc::alloc_zeroed(layout) },
+            Place::Arena => arena::obtain(size),
+            Place::Mapping => large::obtain(layout),
         };
         let pointer = NonNull::new(pointer)?;
         stats::obtained(size);
@@ -70,12 +89,14 @@ impl Drop for Block {
         stats::returned(size);
         // SAFETY: `from_system` made a layout of these very numbers.
         let layout = unsafe { Layout::from_size_align_unchecked(size, LINE) };
-        if size < HUGE {
-            // SAFETY: allocated in `from_system` with this very layout, and freed once.
-            unsafe { std::alloc::dealloc(self.pointer.as_ptr(), layout) }
-        } else {
-            // SAFETY: as above, from `large::obtain`.
-            unsafe { large::give_back(self.pointer.as_ptr(), layout) }
+        let pointer = self.pointer.as_ptr();
+        // SAFETY: obtained in `from_system` from that place, with this very size and layout, and freed once.
+        unsafe {
+            match Place::of(size) {
+                Place::Heap => std::alloc::dealloc(pointer, layout),
+                Place::Arena => arena::give_back(pointer, size),
+                Place::Mapping => large::give_back(pointer, layout),
+            }
         }
     }
 }
@@ -85,11 +106,14 @@ impl Drop for Block {
 ///
 /// The numbers below are those of these two architectures; others take the general way.
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
-mod large {
+pub(super) mod large {
     use super::HUGE;
     use std::alloc::Layout;
     use std::ffi::{c_int, c_void};
     use std::ptr::{null_mut, without_provenance_mut};
+
+    /// Whether these are mappings, of which the system fills what is touched.
+    pub(in crate::cpu::memory) const IS_MAPPED: bool = true;
 
     const PROT_READ_WRITE: c_int = 1 | 2;
     const MAP_PRIVATE_ANONYMOUS: c_int = 0x02 | 0x20;
@@ -110,7 +134,7 @@ mod large {
     }
 
     /// Zeros, aligned to a huge page; null if the system refuses.
-    pub(super) fn obtain(layout: Layout) -> *mut u8 {
+    pub(in crate::cpu::memory) fn obtain(layout: Layout) -> *mut u8 {
         let size = layout.size();
         let Some(mapped) = size.checked_add(HUGE) else { return null_mut() };
         // SAFETY: a private mapping at an address of the system's choice touches nothing that exists.
@@ -137,23 +161,25 @@ mod large {
 
     /// # Safety
     /// The pointer is from [`obtain`] with this layout and is not used again.
-    pub(super) unsafe fn give_back(pointer: *mut u8, layout: Layout) {
+    pub(in crate::cpu::memory) unsafe fn give_back(pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise; the block is a mapping of its own.
         unsafe { munmap(pointer.cast(), layout.size()) };
     }
 }
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
-mod large {
+pub(super) mod large {
     use super::HUGE;
     use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+    pub(in crate::cpu::memory) const IS_MAPPED: bool = false;
 
     fn aligned(layout: Layout) -> Layout {
         layout.align_to(HUGE).expect("a class of this size was checked to be addressable")
     }
 
     /// Zeros, aligned to 2 MB; null if the system refuses.
-    pub(super) fn obtain(layout: Layout) -> *mut u8 {
+    pub(in crate::cpu::memory) fn obtain(layout: Layout) -> *mut u8 {
         match layout.align_to(HUGE) {
             // SAFETY: large blocks are not of size zero.
             Ok(layout) => unsafe { alloc_zeroed(layout) },
@@ -163,7 +189,7 @@ mod large {
 
     /// # Safety
     /// The pointer is from [`obtain`] with this layout and is not used again.
-    pub(super) unsafe fn give_back(pointer: *mut u8, layout: Layout) {
+    pub(in crate::cpu::memory) unsafe fn give_back(pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller's promise.
         unsafe { dealloc(pointer, aligned(layout)) }
     }

@@ -4,6 +4,7 @@
 //! `sizes` are the size classes, `block` is the system's side, `recycle` what each thread keeps for itself,
 //! `pool` what all share, `stats` the figures.
 
+mod arena;
 mod block;
 mod pool;
 mod recycle;
