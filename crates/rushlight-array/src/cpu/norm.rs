@@ -13,6 +13,9 @@ use crate::dtype::DType;
 /// Elements of a block of rows: a part of the first-level cache.
 const BLOCK: usize = 2048;
 
+/// So many rows at most are taken a step further before the next step.
+const ROWS: usize = 16;
+
 /// The cost of an element in additions.
 const COST: usize = 4;
 
@@ -47,43 +50,63 @@ fn norm_rows<T: Float>(
                 vectorized_fused::<T, _>(
                     #[inline(always)]
                     || {
-                        let rows = out.chunks_exact_mut(size).zip(x.chunks_exact(size));
-                        for ((out, x), stats) in rows.zip(stats.chunks_exact_mut(2)) {
-                            let mean = match kind {
-                                Norm::Layer => {
-                                    // The product rounds; the mean of the differences is what it missed by. So
-                                    // rows of equal numbers give zeros.
-                                    let near = rows::sum(x) * share;
-                                    let missed = rows::sum_of_products(
-                                        x,
-                                        x,
-                                        #[inline(always)]
-                                        |v, _| (v - near, T::ONE),
-                                    );
-                                    near + missed * share
-                                }
-                                Norm::Rms => T::ZERO,
-                            };
-                            // Another pass over a row in cache: no cancellation.
-                            let square = rows::sum_of_products(
+                        // Step by step over all rows: each waits for long chains of sums, which so overlap.
+                        let rows = || x.chunks_exact(size);
+                        if matches!(kind, Norm::Layer) {
+                            // The product rounds; the mean of the differences is what it missed by. So rows of
+                            // equal numbers give zeros.
+                            for (x, stats) in rows().zip(stats.chunks_exact_mut(2)) {
+                                stats[0] = rows::sum(x) * share;
+                            }
+                            for (x, stats) in rows().zip(stats.chunks_exact_mut(2)) {
+                                let near = stats[0];
+                                let missed = rows::sum_of_products(
+                                    x,
+                                    x,
+                                    #[inline(always)]
+                                    |v, _| (v - near, T::ONE),
+                                );
+                                stats[0] = near + missed * share;
+                            }
+                        } else {
+                            stats.fill(T::ZERO);
+                        }
+                        // Another pass over a row in cache: no cancellation.
+                        for (x, stats) in rows().zip(stats.chunks_exact_mut(2)) {
+                            let mean = stats[0];
+                            stats[1] = rows::sum_of_products(
                                 x,
                                 x,
                                 #[inline(always)]
                                 |v, w| (v - mean, w - mean),
                             );
-                            let rate = T::ONE / (square * share + eps).sqrt();
-                            (stats[0], stats[1]) = (mean, rate);
-                            for (o, &v) in out.iter_mut().zip(x) {
-                                *o = (v - mean) * rate;
-                            }
-                            if let Some(weight) = weight {
-                                for (o, &w) in out.iter_mut().zip(weight) {
-                                    *o = *o * w;
+                        }
+                        for stats in stats.chunks_exact_mut(2) {
+                            stats[1] = T::ONE / (stats[1] * share + eps).sqrt();
+                        }
+                        let rows = out.chunks_exact_mut(size).zip(rows());
+                        for ((out, x), stats) in rows.zip(stats.chunks_exact(2)) {
+                            let (mean, rate) = (stats[0], stats[1]);
+                            match (weight, bias) {
+                                (Some(weight), Some(bias)) => {
+                                    for (((o, &v), &w), &b) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+                                        *o = (v - mean) * rate * w + b;
+                                    }
                                 }
-                            }
-                            if let Some(bias) = bias {
-                                for (o, &b) in out.iter_mut().zip(bias) {
-                                    *o = *o + b;
+                                (Some(weight), None) => {
+                                    for ((o, &v), &w) in out.iter_mut().zip(x).zip(weight) {
+                                        *o = (v - mean) * rate * w;
+                                    }
+                                }
+                                (None, Some(bias)) => {
+                                    for ((o, &v), &b) in out.iter_mut().zip(x).zip(bias) {
+                                        *o = (v - mean) * rate + b;
+                                    }
+                                }
+                                (None, None) => {
+                                    for (o, &v) in out.iter_mut().zip(x) {
+                                        *o = (v - mean) * rate;
+                                    }
                                 }
                             }
                         }
@@ -125,46 +148,61 @@ fn norm_grad_rows<T: Float>(
     let parts = Array::build([groups, 2, size], |parts: &mut [T]| {
         dx = Some(Array::build(x.shape(), |out: &mut [T]| {
             for_each_slices([out, parts], [group * size, 2 * size], 2 * COST, &|chunk, [out, parts]| {
-                let first = chunk * group;
-                let (x, g) = (&data[first * size..][..out.len()], &grads[first * size..][..out.len()]);
+                let (first, len) = (chunk * group, out.len());
+                let (x, g) = (&data[first * size..][..len], &grads[first * size..][..len]);
+                let stats = &stats[2 * first..];
                 vectorized_fused::<T, _>(
                     #[inline(always)]
                     || {
                         parts.fill(T::ZERO);
                         let (dw, db) = parts.split_at_mut(size);
-                        let rows = x.chunks_exact(size).zip(g.chunks_exact(size));
-                        for (i, (out, (x, g))) in out.chunks_exact_mut(size).zip(rows).enumerate() {
-                            let stats = &stats[2 * (first + i)..][..2];
-                            let (mean, rate) = (stats[0], stats[1]);
-                            for ((dw, &x), &g) in dw.iter_mut().zip(x).zip(g) {
-                                *dw = ((x - mean) * rate).mul_add(g, *dw);
-                            }
-                            for (db, &g) in db.iter_mut().zip(g) {
-                                *db = *db + g;
-                            }
-                            // The part along the normalised row, which normalising takes out.
-                            for (o, &g) in out.iter_mut().zip(g) {
-                                *o = g;
-                            }
-                            if let Some(weight) = weight {
-                                for (o, &w) in out.iter_mut().zip(weight) {
-                                    *o = *o * w;
+                        // Step by step over some rows: each waits for long chains of sums, which so overlap.
+                        let some = (BLOCK / size).clamp(1, ROWS);
+                        let blocks =
+                            x.chunks(some * size).zip(g.chunks(some * size)).zip(stats.chunks(2 * some));
+                        for (out, ((x, g), stats)) in out.chunks_mut(some * size).zip(blocks) {
+                            let rows = || x.chunks_exact(size).zip(stats.chunks_exact(2));
+                            for ((out, g), (x, stats)) in
+                                out.chunks_exact_mut(size).zip(g.chunks_exact(size)).zip(rows())
+                            {
+                                let (mean, rate) = (stats[0], stats[1]);
+                                for ((dw, &x), &g) in dw.iter_mut().zip(x).zip(g) {
+                                    *dw = ((x - mean) * rate).mul_add(g, *dw);
+                                }
+                                for (db, &g) in db.iter_mut().zip(g) {
+                                    *db = *db + g;
+                                }
+                                match weight {
+                                    Some(weight) => {
+                                        for ((o, &g), &w) in out.iter_mut().zip(g).zip(weight) {
+                                            *o = g * w;
+                                        }
+                                    }
+                                    None => out.copy_from_slice(g),
                                 }
                             }
-                            let along = rows::sum_of_products(
-                                out,
-                                x,
-                                #[inline(always)]
-                                |g, x| (g, x - mean),
-                            ) * rate
-                                * rate
-                                * share;
-                            let level = match kind {
-                                Norm::Layer => rows::sum(out) * share,
-                                Norm::Rms => T::ZERO,
-                            };
-                            for (o, &x) in out.iter_mut().zip(x) {
-                                *o = rate * (*o - level - (x - mean) * along);
+                            // The part along the normalised row, which normalising takes out, and the mean.
+                            let mut sums = [[T::ZERO; 2]; ROWS];
+                            for ((out, (x, stats)), sums) in out.chunks_exact(size).zip(rows()).zip(&mut sums)
+                            {
+                                let mean = stats[0];
+                                sums[0] = rows::sum_of_products(
+                                    out,
+                                    x,
+                                    #[inline(always)]
+                                    |g, x| (g, x - mean),
+                                );
+                                if matches!(kind, Norm::Layer) {
+                                    sums[1] = rows::sum(out);
+                                }
+                            }
+                            for ((out, (x, stats)), sums) in out.chunks_exact_mut(size).zip(rows()).zip(&sums)
+                            {
+                                let (mean, rate) = (stats[0], stats[1]);
+                                let (along, level) = (sums[0] * rate * rate * share, sums[1] * share);
+                                for (o, &x) in out.iter_mut().zip(x) {
+                                    *o = rate * (*o - level - (x - mean) * along);
+                                }
                             }
                         }
                     },

@@ -10,13 +10,17 @@ pub(super) const LEAF: usize = 2048;
 /// The chains of a leaf: four full vectors of f32 at the widest level, which hides the latency of an addition.
 pub(super) const LANES: usize = 64;
 
+#[repr(align(64))]
+struct Aligned<T>([T; LANES]);
+
 /// Folds a run with one chain for each lane, then the lanes in halves.
 #[inline(always)]
 pub(super) fn lanes<T: Copy>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
     let mut total = start;
     let mut rest = x;
     if x.len() >= LANES {
-        let mut lanes = [start; LANES];
+        let mut aligned = Aligned([start; LANES]);
+        let lanes = &mut aligned.0;
         let chunks = x.chunks_exact(LANES);
         rest = chunks.remainder();
         for chunk in chunks {
@@ -107,7 +111,8 @@ pub(super) fn max<T: Float>(x: &[T]) -> T {
 pub(super) fn sum_of_products<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> (T, T)) -> T {
     let mut total = T::ZERO;
     for (a, b) in a.chunks(LEAF).zip(b.chunks(LEAF)) {
-        let mut lanes = [T::ZERO; LANES];
+        let mut aligned = Aligned([T::ZERO; LANES]);
+        let lanes = &mut aligned.0;
         let (mut xs, mut ys) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
         for (x, y) in (&mut xs).zip(&mut ys) {
             for (lane, (&x, &y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
@@ -119,7 +124,7 @@ pub(super) fn sum_of_products<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> (T
             let (x, y) = f(x, y);
             *lane = x.mul_add(y, *lane);
         }
-        total = total + sum(&lanes);
+        total = total + sum(&*lanes);
     }
     total
 }
