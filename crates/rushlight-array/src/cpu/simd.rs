@@ -125,6 +125,20 @@ pub(crate) fn vectorized_fused<T: Element, R>(kernel: impl FnOnce() -> R) -> R {
     }
 }
 
+/// Asks the processor to bring so many elements into its second-level cache, where they will soon be read or written. A hint:
+/// any address is good, and no result hangs on it.
+#[inline(always)]
+pub(crate) fn prefetch<T>(at: *const T, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..len * size_of::<T>()).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: the instruction reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast::<i8>().wrapping_add(line)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (at, len);
+}
+
 #[cfg(all(target_arch = "x86_64", not(rushlight_portable)))]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn avx512<R>(kernel: impl FnOnce() -> R) -> R {

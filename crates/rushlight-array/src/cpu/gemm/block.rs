@@ -2,7 +2,9 @@
 
 use super::kernel::{Dots, Kernels, Panel, Product, Tile};
 use super::product::{Epilogue, Matrix, Part};
+use crate::cpu::simd::prefetch;
 use std::cell::RefCell;
+use std::ops::Range;
 
 /// The most inner steps of one pass; more are cut into equal passes. A packed panel of three registers of AVX-512 then
 /// takes 48 KiB. Between 128 and 384 the squares up to 512 changed by less than the noise.
@@ -17,6 +19,10 @@ const CACHED: usize = 32 << 10;
 
 /// The most bytes of the left operand that one panel after the other reads: half of a second-level cache.
 const RESIDENT: usize = 1 << 20;
+
+/// Operands and results of more bytes than this are asked for a little before they are needed. Less lies in the second-level
+/// cache as it is.
+const FAR: usize = 256 << 10;
 
 /// As many columns as a panel has at most: three registers of AVX-512 with f32.
 pub(super) const PANEL: usize = 48;
@@ -122,14 +128,20 @@ unsafe fn run_rows<T: Product>(
     let packs = packs(b, part.m);
     // Without masks the last register of a row would be read past the end.
     let packs_last = packs || (!kernels.masks && part.n & (lanes - 1) != 0);
+    let is_far = part.m * (a.columns + part.n) * size_of::<T>() > FAR;
     let run = |scratch: *mut T| {
         let panels = Panels::new(part.n, kernels);
         for p in 0..panels.count {
             let ((j, width), n) = (panels.at(p), panels.columns_of(p));
             let packs = if p + 1 == panels.count { packs_last } else { packs };
             let panel = Part { j: part.j + j, n, ..*part };
+            let ahead = is_far.then(|| {
+                let next = if p + 1 < panels.count { panels.columns_of(p + 1) } else { 0 };
+                Ahead { rows: p == 0, columns: panel.j + n..panel.j + n + next }
+            });
+            let setting = Setting { width, scratch: packs.then_some(scratch), ahead };
             // SAFETY: the panel is a piece of the part, and the scratch block takes one if it is needed.
-            unsafe { run_panel(kernels, a, b, &panel, width, packs.then_some(scratch), epilogue) };
+            unsafe { run_panel(kernels, a, b, &panel, &setting, epilogue) };
         }
     };
     if packs_last {
@@ -139,7 +151,51 @@ unsafe fn run_rows<T: Product>(
     }
 }
 
-/// The columns of one panel, `width` registers wide, over all passes and rows.
+/// How a panel is computed.
+struct Setting<T> {
+    /// Its registers.
+    width: usize,
+    /// Where the right operand is packed, if it is.
+    scratch: Option<*mut T>,
+    ahead: Option<Ahead>,
+}
+
+/// What the processor is asked for while a panel is computed.
+struct Ahead {
+    /// Whether the rows of the left operand are read for the first time.
+    rows: bool,
+    /// The columns of the next panel.
+    columns: Range<usize>,
+}
+
+impl Ahead {
+    /// While some rows of a part are computed: the next as many, their results, and a share of the next panel.
+    fn prefetch<T: Product>(
+        &self,
+        a: &Matrix<'_, T>,
+        b: &Matrix<'_, T>,
+        part: &Part<T>,
+        rows: Range<usize>,
+        steps: Range<usize>,
+    ) {
+        let next = rows.end..part.m.min(rows.end + rows.len());
+        if self.rows && a.column_stride == 1 {
+            a.prefetch(part.i + next.start..part.i + next.end, steps.clone());
+        }
+        for i in next {
+            prefetch(part.pointer(i, 0), part.n);
+        }
+        let share = |of: &Range<usize>, at: usize| of.start + of.len() * at / part.m;
+        if b.column_stride == 1 {
+            b.prefetch(share(&steps, rows.start)..share(&steps, rows.end), self.columns.clone());
+        } else {
+            let columns = share(&self.columns, rows.start)..share(&self.columns, rows.end);
+            b.prefetch(steps, columns);
+        }
+    }
+}
+
+/// The columns of one panel over all passes and rows.
 ///
 /// # Safety
 /// As [`block`]; all panels of a part are computed by the same kernels, whatever becomes of the level meanwhile.
@@ -148,10 +204,10 @@ unsafe fn run_panel<T: Product>(
     a: &Matrix<'_, T>,
     b: &Matrix<'_, T>,
     part: &Part<T>,
-    width: usize,
-    scratch: Option<*mut T>,
+    Setting { width, scratch, ahead }: &Setting<T>,
     epilogue: &Epilogue<'_, T>,
 ) {
+    let width = *width;
     let (k, most) = (a.columns, pieces(part.m, kernels.rows()));
     let depth = pieces(k, DEPTH);
     let mut l = 0;
@@ -159,7 +215,7 @@ unsafe fn run_panel<T: Product>(
         let steps = (k - l).min(depth);
         let is_last = l + steps == k;
         let (mut from, mut step) = (b.pointer(l, part.j), b.row_stride);
-        if let Some(to) = scratch {
+        if let &Some(to) = scratch {
             let width = width * kernels.lanes;
             let column = b.column_stride;
             // SAFETY: steps x n elements of b, and the scratch block takes steps x width.
@@ -185,6 +241,9 @@ unsafe fn run_panel<T: Product>(
         let mut rows = part.m;
         while rows > 0 {
             let count = rows.min(most);
+            if let Some(ahead) = ahead {
+                ahead.prefetch(a, b, part, part.m - rows..part.m - rows + count, l..l + steps);
+            }
             // SAFETY: `count` rows of the panel; the operands' extents are the caller's promise.
             unsafe { kernels.tiles[count - 1][width - 1](&tile) };
             tile.a = tile.a.wrapping_offset(count as isize * a.row_stride);

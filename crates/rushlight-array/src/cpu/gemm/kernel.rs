@@ -31,7 +31,7 @@ pub(super) struct Tile<T> {
     pub(super) bias: *const T,
     /// Whether negative sums become zero at the end.
     pub(super) relu: bool,
-    /// Whether the operand `b` and the result are farther away than the first-level cache.
+    /// Whether the operand `b` is farther away than the first-level cache.
     pub(super) is_far: bool,
 }
 
@@ -143,11 +143,6 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(t: &Tile<V::Item>) {
         }
         // Not worth its code for smaller tiles: of a large product nearly all are whole.
         if M * N == 24 && t.is_far {
-            for i in 0..M {
-                for j in 0..N {
-                    V::will_write(t.out.wrapping_add(i * row + j * V::LANES));
-                }
-            }
             chains::<V, M, N, true>(t, &mut sums);
         } else {
             chains::<V, M, N, false>(t, &mut sums);

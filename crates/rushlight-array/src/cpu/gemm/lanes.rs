@@ -86,9 +86,6 @@ pub(super) trait Vector: Copy {
     /// Asks for a line of memory, if there is one.
     #[inline(always)]
     fn will_read(_: *const Self::Item) {}
-    /// As [`Vector::will_read`], to write it.
-    #[inline(always)]
-    fn will_write(_: *mut Self::Item) {}
 }
 
 /// Elements that LLVM keeps in whatever registers the target has; products are rounded before they are
@@ -195,11 +192,6 @@ pub(super) mod x86 {
                 fn will_read(at: *const $t) {
                     // SAFETY: a hint, good for any address.
                     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
-                }
-                #[inline(always)]
-                fn will_write(at: *mut $t) {
-                    // SAFETY: as above.
-                    unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.cast()) };
                 }
                 #[inline(always)]
                 unsafe fn splat(x: $t) -> Self {

@@ -8,6 +8,7 @@ use super::block::{Panels, pieces, with_scratch};
 use super::kernel::{Kernels, Panel, Product, Tile};
 use super::product::{Epilogue, Matrix};
 use crate::cpu::memory::HostBuffer;
+use crate::cpu::simd::prefetch;
 use crate::cpu::threads::{SendPointer, for_each_chunk, num_threads};
 
 /// The most inner steps of one pass. A packed panel of three registers of AVX-512 then takes 96 KiB.
@@ -18,6 +19,9 @@ const REREAD: usize = 256;
 
 /// Elements between packed strips, so that their beginnings do not fall on each other in the cache.
 const GAP: usize = 16;
+
+/// So many steps before they are packed, rows are asked for.
+const AHEAD: isize = 8;
 
 /// The most rows of the left operand that a thread packs at a time: 384 KiB of f32, in its second-level cache.
 const ROWS: usize = 192;
@@ -52,6 +56,8 @@ struct Rows<T> {
     row: isize,
     step: isize,
     strip: isize,
+    /// The panel with which they are read for the first time, if they lie where they were.
+    first: Option<usize>,
 }
 
 /// `out = a b`, and the epilogue.
@@ -131,7 +137,8 @@ impl<T: Product> Block<'_, T> {
     unsafe fn multiply_rows(&self, i: usize, m: usize, panels: std::ops::Range<usize>) {
         let (step, row) = (self.a.column_stride, self.a.row_stride);
         if !self.packs_rows {
-            let rows = Rows { from: self.a.pointer(i, self.l), row, step, strip: row * self.strip as isize };
+            let (from, first) = (self.a.pointer(i, self.l), Some(panels.start));
+            let rows = Rows { from, row, step, strip: row * self.strip as isize, first };
             // SAFETY: the caller's promise.
             return panels.for_each(|p| unsafe { self.multiply_panel(i, m, p, &rows) });
         }
@@ -154,7 +161,7 @@ impl<T: Product> Block<'_, T> {
                     }
                 }
             }
-            let rows = Rows { from: to, row: 1, step: strip as isize, strip: each as isize };
+            let rows = Rows { from: to, row: 1, step: strip as isize, strip: each as isize, first: None };
             for p in panels.clone() {
                 // SAFETY: the caller's promise.
                 unsafe { self.multiply_panel(i, m, p, &rows) };
@@ -169,6 +176,7 @@ impl<T: Product> Block<'_, T> {
     unsafe fn pack_across<const STRIP: usize>(&self, i: usize, m: usize, to: *mut T, each: usize) {
         for l in 0..self.steps {
             let from = self.a.pointer(i, self.l + l);
+            prefetch(from.wrapping_offset(AHEAD * self.a.column_stride), m);
             for s in 0..m / STRIP {
                 let to = to.wrapping_add(s * each + l * STRIP);
                 // SAFETY: a step of a whole strip.
@@ -206,6 +214,13 @@ impl<T: Product> Block<'_, T> {
             is_far: true,
         };
         for row in (0..m).step_by(self.strip) {
+            let next = row + self.strip..m.min(row + 2 * self.strip);
+            if rows.first == Some(p) {
+                self.a.prefetch(i + next.start..i + next.end, self.l..self.l + self.steps);
+            }
+            for next in next {
+                prefetch(tile.out.wrapping_add((next - row) * stride), n);
+            }
             // SAFETY: rows of a packed strip, and of the result's panel, which are the caller's.
             unsafe { self.kernels.tiles[self.strip.min(m - row) - 1][width - 1](&tile) };
             tile.a = tile.a.wrapping_offset(rows.strip);
