@@ -31,8 +31,8 @@ impl Array {
         self.device().kernels().linear(&wide(self), &wide(weight), bias.as_ref(), relu).cast(self.dtype())
     }
 
-    /// `softmax(q k^T scale) v` with this array as the query, and the softmax if it is to be kept; see
-    /// [`Backend::attention`](crate::Backend::attention). Only for dtypes in which it computes.
+    /// `softmax(q k^T scale) v` with this array as the query, and the softmax if it is to be kept for
+    /// [`Array::attention_grad`]; see [`Backend::attention`](crate::Backend::attention). Only for dtypes in which it computes.
     pub fn attention(
         &self,
         key: &Array,

@@ -394,7 +394,7 @@ pub trait Backend: Send + Sync + Debug {
     }
 
     /// `softmax(q k^T scale) v` of query, key and value, `(.., L, E)`, `(.., S, E)` and `(.., S, Ev)` with equal leading dims
-    /// and no size of 0, `(.., L, Ev)`; and the softmax, flat or `(.., L, S)`, if it is to be kept for the gradient.
+    /// and no size of 0; and the softmax, flat or `(.., L, S)` and arbitrary where it is masked, if the gradient needs it.
     fn attention(&self, what: &Attention, [q, k, v]: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
         let mut scores = self.matmul(&q.scale(what.scale), &k.transpose(-1, -2));
         if what.causal {

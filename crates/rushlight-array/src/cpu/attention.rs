@@ -3,7 +3,7 @@
 
 use super::gemm::{Matrix, Product, multiply_into};
 use super::memory::HostBuffer;
-use super::simd::{vectorized_fused, vectorized_wide};
+use super::simd::{prefetch, vectorized_fused, vectorized_wide};
 use super::softmax::with_float;
 use super::threads::for_each_slices;
 use super::walk::Tile;
@@ -15,6 +15,9 @@ use crate::profile::{Work, kernel};
 
 /// So many queries at a time.
 const ROWS: usize = 32;
+
+/// With a causal mask and up to so many keys, half as many: less is computed that the mask hides.
+const SHORT: usize = 256;
 
 /// With so many samples each is a task, which computes its heads one after the other: then the places of a sample lie in
 /// the order of the network's other layers, (L, heads, E), and nothing is to be copied.
@@ -71,6 +74,27 @@ impl Sizes {
         [self.tasks, rows, self.heads, columns]
     }
 
+    /// Asks for rows of the head behind this one, in an array as [`Sizes::array`] gets it with `count` rows, to be written.
+    fn prefetch_next<T>(
+        &self,
+        number: usize,
+        head: &mut [T],
+        rows: std::ops::Range<usize>,
+        columns: usize,
+        count: usize,
+    ) {
+        let is_last = (number + 1).is_multiple_of(self.heads);
+        let step = if is_last { (count * self.heads - (self.heads - 1)) * columns } else { columns };
+        for row in rows {
+            prefetch(head.as_mut_ptr().wrapping_add(step + row * self.heads * columns), columns);
+        }
+    }
+
+    /// How many queries are computed at a time.
+    fn rows(&self, causal: bool) -> usize {
+        if causal && self.keys <= SHORT { ROWS / 2 } else { ROWS }
+    }
+
     /// The keys that the queries from `first` on, `rows` of them, may see.
     fn seen(&self, causal: bool, first: usize, rows: usize) -> usize {
         if causal { (first + rows).min(self.keys) } else { self.keys }
@@ -110,6 +134,21 @@ impl<'a, T: Product> Heads<'a, T> {
         Matrix { at: at as usize, ..self.first }
     }
 
+    /// Asks for rows of a head that will be read soon.
+    fn prefetch(&self, number: usize, first: usize, rows: usize) {
+        let head = self.get(number);
+        if head.column_stride == 1 {
+            for row in first..self.first.rows.min(first + rows) {
+                prefetch(
+                    head.data
+                        .as_ptr()
+                        .wrapping_add((head.at as isize + row as isize * head.row_stride) as usize),
+                    head.columns,
+                );
+            }
+        }
+    }
+
     /// The transpose of a head, row by row.
     fn transposed(&self, number: usize, out: &mut [T]) {
         let Matrix { at, rows, columns, row_stride, column_stride, .. } = self.get(number);
@@ -144,7 +183,8 @@ impl<const N: usize> Room<N> {
     }
 }
 
-/// `softmax(q k^T scale) v`, and the softmax if a backward pass will ask for it.
+/// `softmax(q k^T scale) v`, and the softmax if a backward pass will ask for it. Of that, nothing is written behind the last
+/// key that some query of a group of [`Sizes::rows`] sees.
 pub(crate) fn attention(what: &Attention, [q, k, v]: [&Array; 3], keep: bool) -> (Array, Option<Array>) {
     let sizes = Sizes::new(q, k, v);
     let _span = kernel("attention", || sizes.work(2));
@@ -160,15 +200,25 @@ fn forward<T: Product + Float>(
     let (queries, keys, values) = (Heads::<T>::new(q), Heads::<T>::new(k), Heads::<T>::new(v));
     let Sizes { heads, .. } = *sizes;
     let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
-    let factor = T::from_f64(what.scale);
+    let (factor, most) = (T::from_f64(what.scale), sizes.rows(what.causal));
     let head = |number: usize, out: &mut [T], mut weights: Option<&mut [T]>| {
-        let mut room = Room::new::<T>([e * s, if keep { 0 } else { ROWS * s }]);
+        let mut room = Room::new::<T>([e * s, if keep { 0 } else { most * s }]);
         let [turned, scratch] = room.parts::<T>();
         keys.transposed(number, turned);
         let (query, turned, value) = (queries.get(number), Matrix::dense(turned, e, s), values.get(number));
-        for first in (0..l).step_by(ROWS) {
-            let rows = ROWS.min(l - first);
+        for first in (0..l).step_by(most) {
+            let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
+            if number + 1 < sizes.tasks * heads {
+                for next in [&queries, &keys, &values] {
+                    next.prefetch(number + 1, first, rows);
+                }
+                sizes.prefetch_next(number, out, first..first + rows, ev, l);
+                if let Some(weights) = &mut weights {
+                    let next = weights.as_mut_ptr().wrapping_add((l + first) * s);
+                    (0..rows).for_each(|i| prefetch(next.wrapping_add(i * s), n));
+                }
+            }
             let weights = match &mut weights {
                 Some(weights) => &mut weights[first * s..][..rows * s],
                 None => &mut scratch[..rows * s],
@@ -215,25 +265,33 @@ fn forward<T: Product + Float>(
     (contiguous(&y.transpose(1, 2)).transpose(1, 2), kept)
 }
 
-/// The softmax of rows of `width` elements times a factor, of which `n` count and the others become zero; with a causal mask
-/// row `i` sees as many as `first + i + 1`.
+/// The softmax of the first `n` elements, times a factor, of rows of `width`; with a causal mask row `i` sees `first + i + 1` of
+/// them, and the others become zero.
 fn softmax<T: Float>(x: &mut [T], factor: T, width: usize, n: usize, first: Option<usize>) {
     vectorized_wide::<T, _>(
         #[inline(always)]
         || {
-            for (i, row) in x.chunks_exact_mut(width).enumerate() {
-                let seen = first.map_or(n, |first| (first + i + 1).min(n));
-                // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
-                let (row, rest) = row.split_at_mut(seen.next_multiple_of(LANES).min(width));
+            let rows = x.len() / width;
+            let seen = |i: usize| first.map_or(n, |first| (first + i + 1).min(n));
+            // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
+            let whole = |i: usize| seen(i).next_multiple_of(LANES).min(width);
+            let (mut largest, mut sums) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
+            // Step by step over all rows: each waits for the largest and for the sum of its lanes, which so overlap.
+            for (i, (row, largest)) in x.chunks_exact_mut(width).zip(&mut largest).enumerate() {
+                let (row, rest) = row.split_at_mut(whole(i));
                 row.iter_mut().for_each(|x| *x = *x * factor);
-                row[seen..].fill(T::NEG_INFINITY);
-                rest.fill(T::ZERO);
-                let (chunks, short) = row.as_chunks_mut::<LANES>();
+                row[seen(i)..].fill(T::NEG_INFINITY);
+                rest[..n.saturating_sub(whole(i))].fill(T::ZERO);
+                let (chunks, short) = row.as_chunks::<LANES>();
                 let mut lanes = [T::NEG_INFINITY; LANES];
-                for chunk in &*chunks {
+                for chunk in chunks {
                     each(&mut lanes, chunk, larger);
                 }
-                let max = short.iter().fold(across(lanes, larger), |max, &x| larger(max, x));
+                *largest = short.iter().fold(across(lanes, larger), |max, &x| larger(max, x));
+            }
+            for (i, ((row, sum), &max)) in x.chunks_exact_mut(width).zip(&mut sums).zip(&largest).enumerate()
+            {
+                let (chunks, short) = row[..whole(i)].as_chunks_mut::<LANES>();
                 let mut lanes = [T::ZERO; LANES];
                 for chunk in &mut *chunks {
                     for x in chunk.iter_mut() {
@@ -241,13 +299,17 @@ fn softmax<T: Float>(x: &mut [T], factor: T, width: usize, n: usize, first: Opti
                     }
                     each(&mut lanes, chunk, plus);
                 }
-                let mut sum = across(lanes, plus);
-                for x in &mut *short {
+                *sum = across(lanes, plus);
+                for x in short {
                     *x = (*x - max).exp();
-                    sum = sum + *x;
+                    *sum = *sum + *x;
                 }
-                let share = T::ONE / sum;
-                for x in row {
+            }
+            for sum in &mut sums[..rows] {
+                *sum = T::ONE / *sum;
+            }
+            for (i, (row, &share)) in x.chunks_exact_mut(width).zip(&sums).enumerate() {
+                for x in &mut row[..whole(i)] {
                     *x = *x * share;
                 }
             }
@@ -314,18 +376,25 @@ fn backward<T: Product + Float>(
     let weights: &[T] = weights.as_slice().expect("it was made contiguous");
     let Sizes { heads, .. } = *sizes;
     let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
-    let factor = T::from_f64(what.scale);
+    let (factor, most) = (T::from_f64(what.scale), sizes.rows(what.causal));
     let head = |number: usize, [dq, dk, dv]: [&mut [T]; 3]| {
-        let mut room = Room::new::<T>([ev * s, ROWS * s]);
+        let mut room = Room::new::<T>([ev * s, most * s]);
         let [turned, scores] = room.parts::<T>();
         values.transposed(number, turned);
         let turned = Matrix::dense(turned, ev, s);
         let (query, key, grad) = (queries.get(number), keys.get(number), grads.get(number));
-        for first in (0..l).step_by(ROWS) {
-            let rows = ROWS.min(l - first);
+        for first in (0..l).step_by(most) {
+            let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
             // Keys that are seen for the first time have nothing to be added to.
-            let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - ROWS, ROWS) };
+            if number + 1 < sizes.tasks * heads {
+                for next in [&queries, &keys, &values, &grads] {
+                    next.prefetch(number + 1, first, rows);
+                }
+                let next = weights.as_ptr().wrapping_add(((number + 1) * l + first) * s);
+                (0..rows).for_each(|i| prefetch(next.wrapping_add(i * s), n));
+            }
+            let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - most, most) };
             let some = rows_of(&query, first, rows);
             let grad = rows_of(&grad, first, rows);
             let weights = &weights[(number * l + first) * s..][..rows * s];
