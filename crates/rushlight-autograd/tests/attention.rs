@@ -29,7 +29,7 @@ fn bits(x: &Tensor) -> Vec<u64> {
 fn one_kernel_is_what_its_parts_are() {
     let generator = Generator::new(1);
     // Leading dims; queries, keys, features, values.
-    let cases: [(&[usize], [usize; 4]); 8] = [
+    let cases: [(&[usize], [usize; 4]); 10] = [
         (&[], [3, 3, 2, 2]),
         (&[5], [1, 7, 4, 3]),
         (&[2, 3], [33, 33, 8, 8]),
@@ -38,6 +38,8 @@ fn one_kernel_is_what_its_parts_are() {
         (&[9, 2], [64, 64, 32, 32]),
         (&[8, 1], [65, 31, 7, 5]),
         (&[2, 2, 2], [40, 100, 3, 1]),
+        (&[2], [70, 300, 5, 4]),
+        (&[8, 2], [290, 257, 4, 6]),
     ];
     for (leading, [l, s, e, ev]) in cases {
         for dtype in [DType::F32, DType::F64] {

@@ -406,7 +406,7 @@ pub trait Backend: Send + Sync + Debug {
         (self.matmul(&weights, v), keep.then_some(weights))
     }
 
-    /// The gradients of query, key and value from that of [`Backend::attention`]'s result; `weights` is its second one.
+    /// The gradients of query, key and value from the result's; `weights` is what this backend's own `attention` kept.
     fn attention_grad(
         &self,
         what: &Attention,

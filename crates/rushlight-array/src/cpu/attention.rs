@@ -16,6 +16,9 @@ use crate::profile::{Work, kernel};
 /// So many queries at a time.
 const ROWS: usize = 32;
 
+/// The most bytes of a head that is asked for ahead: a part of the second-level cache.
+const FAR: usize = 256 << 10;
+
 /// With a causal mask and up to so many keys, half as many: less is computed that the mask hides.
 const SHORT: usize = 256;
 
@@ -88,6 +91,13 @@ impl Sizes {
         for row in rows {
             prefetch(head.as_mut_ptr().wrapping_add(step + row * self.heads * columns), columns);
         }
+    }
+
+    /// Whether the head behind this one is asked for while this one is computed: if a cache holds both.
+    fn asks<T>(&self, number: usize) -> bool {
+        let (l, s) = (self.queries, self.keys);
+        let elements = l * s + (l + s) * (self.features + self.values);
+        number + 1 < self.tasks * self.heads && elements * size_of::<T>() <= FAR
     }
 
     /// How many queries are computed at a time.
@@ -209,7 +219,7 @@ fn forward<T: Product + Float>(
         for first in (0..l).step_by(most) {
             let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
-            if number + 1 < sizes.tasks * heads {
+            if sizes.asks::<T>(number) {
                 for next in [&queries, &keys, &values] {
                     next.prefetch(number + 1, first, rows);
                 }
@@ -325,10 +335,10 @@ fn plus<T: Float>(a: T, b: T) -> T {
     a + b
 }
 
-/// NaN stays.
+/// A NaN may be passed over: its exponential makes the sum of the row one.
 #[inline(always)]
 fn larger<T: Float>(a: T, b: T) -> T {
-    if a >= b || a.is_nan() { a } else { b }
+    if b > a { b } else { a }
 }
 
 #[inline(always)]
@@ -386,14 +396,14 @@ fn backward<T: Product + Float>(
         for first in (0..l).step_by(most) {
             let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
-            // Keys that are seen for the first time have nothing to be added to.
-            if number + 1 < sizes.tasks * heads {
+            if sizes.asks::<T>(number) {
                 for next in [&queries, &keys, &values, &grads] {
                     next.prefetch(number + 1, first, rows);
                 }
                 let next = weights.as_ptr().wrapping_add(((number + 1) * l + first) * s);
                 (0..rows).for_each(|i| prefetch(next.wrapping_add(i * s), n));
             }
+            // Keys that are seen for the first time have nothing to be added to.
             let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - most, most) };
             let some = rows_of(&query, first, rows);
             let grad = rows_of(&grad, first, rows);

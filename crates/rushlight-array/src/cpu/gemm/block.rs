@@ -20,9 +20,12 @@ const CACHED: usize = 32 << 10;
 /// The most bytes of the left operand that one panel after the other reads: half of a second-level cache.
 const RESIDENT: usize = 1 << 20;
 
-/// Operands and results of more bytes than this are asked for a little before they are needed. Less lies in the second-level
-/// cache as it is.
-const FAR: usize = 256 << 10;
+/// If the left operand and the result have more bytes than this, all are asked for a little before they are needed. Less lies in
+/// the second-level cache as it is.
+const FAR: usize = 512 << 10;
+
+/// With fewer inner steps a tile is too little work to ask for anything beside it.
+const STEPS: usize = 32;
 
 /// As many columns as a panel has at most: three registers of AVX-512 with f32.
 pub(super) const PANEL: usize = 48;
@@ -128,7 +131,7 @@ unsafe fn run_rows<T: Product>(
     let packs = packs(b, part.m);
     // Without masks the last register of a row would be read past the end.
     let packs_last = packs || (!kernels.masks && part.n & (lanes - 1) != 0);
-    let is_far = part.m * (a.columns + part.n) * size_of::<T>() > FAR;
+    let is_far = a.columns >= STEPS && part.m * (a.columns + part.n) * size_of::<T>() > FAR;
     let run = |scratch: *mut T| {
         let panels = Panels::new(part.n, kernels);
         for p in 0..panels.count {
@@ -184,6 +187,9 @@ impl Ahead {
         }
         for i in next {
             prefetch(part.pointer(i, 0), part.n);
+        }
+        if self.columns.is_empty() {
+            return;
         }
         let share = |of: &Range<usize>, at: usize| of.start + of.len() * at / part.m;
         if b.column_stride == 1 {

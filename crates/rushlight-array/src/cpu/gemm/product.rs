@@ -130,14 +130,17 @@ fn dots_pay(few: usize, many: usize, k: usize) -> bool {
 /// the hand-off takes. 64^3, four times as much, gained 30 % by a second thread.
 const TASK: usize = 1 << 16;
 
-/// From so many multiply-adds on, and with more than one pass over the inner index, both operands are packed. Half as much
-/// work is done 1 to 8 % faster where the operands lie, as long as they are asked for ahead.
-const LARGE: usize = 1 << 26;
+/// From so many multiply-adds on, and with more than one pass over the inner index, both operands are packed. By one or two
+/// threads less work than this is done 1 to 8 % faster where the operands lie, as they are asked for ahead; more threads would
+/// pack the right one once each.
+fn large() -> usize {
+    if num_threads() <= 2 { 1 << 26 } else { 1 << 24 }
+}
 
 /// How a product is done: its way, and the size of the parts for the threads.
 ///
-/// Shapes and strides decide the way, the number of threads the parts: an element is the same chain of operations
-/// wherever they are cut.
+/// Shapes, strides and the number of threads decide: an element is the same chain of operations in tiles and in a large product,
+/// and wherever parts are cut.
 #[derive(Clone, Copy)]
 pub(super) struct Plan {
     way: Way,
@@ -161,7 +164,7 @@ impl Plan {
             Way::ColumnDots
         } else if n < FEW && m >= 2 * n {
             Way::Columns
-        } else if work >= LARGE && k > DEPTH && m.min(n) >= 64 {
+        } else if work >= large() && k > DEPTH && m.min(n) >= 64 {
             Way::Large
         } else {
             Way::Tiles

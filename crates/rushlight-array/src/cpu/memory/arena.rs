@@ -1,15 +1,16 @@
 //! Blocks of middle size, cut out of huge pages: a network's activations are hundreds of them, and in pages of 4 KB the
 //! processor would look up addresses again and again. The small GPT of `workloads` trains 3 % faster for it.
 
-use super::block::large;
+use super::block::{HUGE, large};
 use std::alloc::Layout;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// The least size. A smaller block would be a small part of the huge page that it makes the system fill with zeros.
 pub(super) const LEAST: usize = 64 << 10;
 
 /// The addresses of an arena; the system sets memory aside for the huge pages that are touched.
-const SIZE: usize = 32 << 20;
+const SIZE: usize = 4 * HUGE;
 
 const LAYOUT: Layout = match Layout::from_size_align(SIZE, 64) {
     Ok(layout) => layout,
@@ -52,7 +53,8 @@ impl Map {
         Some((at, used))
     }
 
-    fn put(&mut self, at: usize, size: usize) {
+    /// Takes back what was lent, and says which huge pages nobody needs any more, from the first to the one behind the last.
+    fn put(&mut self, at: usize, size: usize) -> Range<usize> {
         let next = self.free.partition_point(|&(start, _)| start < at);
         let joins_next = self.free.get(next).is_some_and(|&(start, _)| start == at + size);
         let joins_last = next > 0 && self.free[next - 1].0 + self.free[next - 1].1 == at;
@@ -65,6 +67,9 @@ impl Map {
             (false, true) => self.free[next] = (at, size + self.free[next].1),
             (false, false) => self.free.insert(next, (at, size)),
         }
+        let (start, len) = self.free[next - usize::from(joins_last)];
+        let first = start.div_ceil(HUGE).max(at / HUGE);
+        first..((start + len) / HUGE).min((at + size).div_ceil(HUGE)).max(first)
     }
 
     fn is_free(&self) -> bool {
@@ -101,13 +106,18 @@ pub(super) unsafe fn give_back(block: *mut u8, size: usize) {
     let mut arenas = ARENAS.lock().unwrap_or_else(PoisonError::into_inner);
     let place = |arena: &Arena| block.addr().wrapping_sub(arena.base.addr());
     let found = arenas.iter().position(|arena| place(arena) < SIZE).expect("a block of an arena");
-    let at = place(&arenas[found]);
-    arenas[found].map.put(at, size);
-    if arenas[found].map.is_free() {
-        let arena = arenas.swap_remove(found);
+    let (at, base) = (place(&arenas[found]), arenas[found].base);
+    let pages = arenas[found].map.put(at, size);
+    // Else a program that takes and drops one block would map an arena for it each time.
+    let is_spare = |arena: &Arena| arena.map.is_free();
+    if is_spare(&arenas[found]) && arenas.iter().filter(|&arena| is_spare(arena)).count() > 1 {
+        arenas.swap_remove(found);
         drop(arenas);
         // SAFETY: a mapping of `large::obtain`, of which no block is left.
-        unsafe { large::give_back(arena.base, LAYOUT) };
+        unsafe { large::give_back(base, LAYOUT) };
+    } else if !pages.is_empty() {
+        // SAFETY: whole pages of the mapping, all of them free as long as the lock is held.
+        unsafe { large::discard(base.wrapping_add(pages.start * HUGE), pages.len() * HUGE) };
     }
 }
 
@@ -140,7 +150,16 @@ mod tests {
                 lent.push((at, size));
             } else {
                 let (at, size) = lent.swap_remove(random(lent.len()));
-                map.put(at, size);
+                let pages = map.put(at, size);
+                let (start, end) = (pages.start * HUGE, pages.end * HUGE);
+                assert!(pages.is_empty() || start < at + size && at < end, "others were idle before");
+                for (page, used) in (0..SIZE / HUGE).map(|page| {
+                    let start = page * HUGE;
+                    (page, lent.iter().any(|&(other, len)| other < start + HUGE && start < other + len))
+                }) {
+                    let touches = page * HUGE < at + size && at < (page + 1) * HUGE;
+                    assert_eq!(pages.contains(&page), touches && !used);
+                }
             }
             let both: usize = map.free.iter().chain(&lent).map(|&(_, len)| len).sum();
             assert_eq!(both, SIZE);

@@ -6,9 +6,9 @@ use super::stats;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
-/// The size of a huge page, and the least size of blocks that ask for them. The first touch of 40 MB costs a
+/// The size of a huge page, and the least size of blocks that are mapped by themselves. The first touch of 40 MB costs a
 /// third in huge pages of what it costs in pages of 4 KB.
-const HUGE: usize = 2 << 20;
+pub(super) const HUGE: usize = 2 << 20;
 
 /// Where a block comes from.
 enum Place {
@@ -21,8 +21,8 @@ impl Place {
     fn of(size: usize) -> Place {
         match size {
             HUGE.. => Place::Mapping,
-            // The sanitizer watches the ends of the heap's blocks only.
-            arena::LEAST.. if large::IS_MAPPED && !cfg!(rushlight_portable) => Place::Arena,
+            // Sanitizers watch the ends of the heap's blocks only.
+            arena::LEAST.. if large::IS_MAPPED && !cfg!(any(rushlight_portable, fuzzing)) => Place::Arena,
             _ => Place::Heap,
         }
     }
@@ -117,6 +117,7 @@ pub(super) mod large {
 
     const PROT_READ_WRITE: c_int = 1 | 2;
     const MAP_PRIVATE_ANONYMOUS: c_int = 0x02 | 0x20;
+    const MADV_DONTNEED: c_int = 4;
     const MADV_HUGEPAGE: c_int = 14;
 
     // The standard library links the C library, which has these.
@@ -165,6 +166,15 @@ pub(super) mod large {
         // SAFETY: the caller's promise; the block is a mapping of its own.
         unsafe { munmap(pointer.cast(), layout.size()) };
     }
+
+    /// Gives the memory behind some addresses of a mapping back; what is there afterwards is arbitrary.
+    ///
+    /// # Safety
+    /// They are whole pages that nobody uses.
+    pub(in crate::cpu::memory) unsafe fn discard(pointer: *mut u8, size: usize) {
+        // SAFETY: the caller's promise. If the system refuses, the memory stays.
+        unsafe { madvise(pointer.cast(), size, MADV_DONTNEED) };
+    }
 }
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
@@ -193,6 +203,10 @@ pub(super) mod large {
         // SAFETY: the caller's promise.
         unsafe { dealloc(pointer, aligned(layout)) }
     }
+
+    /// # Safety
+    /// None: it does nothing here.
+    pub(in crate::cpu::memory) unsafe fn discard(_: *mut u8, _: usize) {}
 }
 
 #[cfg(test)]
@@ -206,11 +220,15 @@ mod tests {
 
     #[test]
     fn blocks_are_zero_and_aligned_and_large_ones_to_a_huge_page() {
-        for size in [1, 64, 100, 5000, HUGE - 1, HUGE, HUGE + 1, 5 * HUGE] {
-            let block = Block::from_system(Class::of(size)).unwrap();
+        let arena = [arena::LEAST - 1, arena::LEAST, arena::LEAST + 1, 100 << 10, 7 * HUGE / 8];
+        let others = [1, 64, 100, 5000, HUGE - 1, HUGE, HUGE + 1, 5 * HUGE];
+        for size in others.into_iter().chain(arena).chain(arena) {
+            let mut block = Block::from_system(Class::of(size)).unwrap();
             let align = if block.size() < HUGE { LINE } else { HUGE };
             assert_eq!(block.pointer().as_ptr() as usize % align, 0, "{size}");
             assert!(block.size() >= size && bytes(&block).iter().all(|&byte| byte == 0), "{size}");
+            // The next one in its place has zeros again.
+            block.fill(block.size(), 9);
         }
     }
 

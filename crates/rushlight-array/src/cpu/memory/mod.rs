@@ -1,7 +1,7 @@
 //! Blocks of host memory: aligned for vectors, typed only when looked at, and recycled.
 //!
 //! The first touch of fresh memory costs ten times the arithmetic on it, so blocks are kept when they are freed:
-//! `sizes` are the size classes, `block` is the system's side, `recycle` what each thread keeps for itself,
+//! `sizes` are the size classes, `block` is the system's side, `arena` its huge pages for several blocks, `recycle` what each thread keeps for itself,
 //! `pool` what all share, `stats` the figures.
 
 mod arena;
@@ -22,7 +22,8 @@ pub use stats::{MemoryStats, memory_stats};
 /// An owned, 64-byte aligned block of `len` elements of one dtype.
 ///
 /// The bytes are valid elements of that dtype from the start, so a kernel may be handed the block as
-/// `&mut [T]` and overwrite it. Blocks of 2 MB or more are aligned to 2 MB and, where the system can, in huge pages.
+/// `&mut [T]` and overwrite it. Blocks of 2 MB or more are aligned to 2 MB. From 64 KB on they lie in huge
+/// pages where the system can.
 ///
 /// When it is dropped its memory is kept for the next block of about the same size; see [`memory_stats`],
 /// [`set_memory_limit`] and [`empty_cache`].
