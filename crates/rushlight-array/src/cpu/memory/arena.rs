@@ -175,8 +175,8 @@ mod tests {
     #[test]
     fn blocks_are_zero_whoever_had_them_before() {
         let size = 200 << 10;
-        for _ in 0..3 {
-            let blocks: Vec<*mut u8> = (0..400).map(|_| obtain(size)).collect();
+        for _ in 0..2 {
+            let blocks: Vec<*mut u8> = (0..100).map(|_| obtain(size)).collect();
             for &block in &blocks {
                 assert!(!block.is_null() && block.addr() % 4096 == 0);
                 // SAFETY: `size` bytes of our own.
