@@ -84,3 +84,27 @@ fn bits_do_not_depend_on_threads() {
         assert!(first == second.map(|x| bits(&x)));
     }
 }
+
+/// The largest score of a row passes over a NaN, the row must not.
+#[test]
+fn a_key_that_is_nan_spoils_the_rows_that_see_it() {
+    let generator = Generator::new(3);
+    for spoilt in [0, 15, 16, 20, 39] {
+        let draw = || Array::normal([1, 40, 8], 0.0, 1.0, DType::F32, &generator);
+        let (q, v) = (Tensor::from(draw()), Tensor::from(draw()));
+        let mut k = draw().to_vec::<f32>();
+        k[spoilt * 8 + 3] = f32::NAN;
+        let k = Tensor::from(Array::from_vec(k, [1, 40, 8]));
+        for causal in [false, true] {
+            let options = AttentionOptions { is_causal: causal, ..Default::default() };
+            let y = scaled_dot_product_attention_with(&q, &k, &v, None, &options).to_vec::<f32>();
+            for (row, y) in y.chunks(8).enumerate() {
+                let sees = !causal || row >= spoilt;
+                assert!(
+                    y.iter().all(|y| y.is_nan() == sees),
+                    "key {spoilt}, row {row}, causal {causal}: {y:?}"
+                );
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@ pub(super) const LEAF: usize = 2048;
 /// The chains of a leaf: four full vectors of f32 at the widest level, which hides the latency of an addition.
 pub(super) const LANES: usize = 64;
 
+/// Lanes on cache lines: a register that lies across two lines is read and written twice.
 #[repr(align(64))]
 struct Aligned<T>([T; LANES]);
 

@@ -87,9 +87,9 @@ pub(super) fn obtain(size: usize) -> *mut u8 {
             return None;
         }
         let mut map = Map::new();
-        let place = map.take(size);
+        let place = map.take(size).expect("no block is as large as an arena");
         arenas.push(Arena { base, map });
-        Some((base, place?))
+        Some((base, place))
     }) else {
         return std::ptr::null_mut();
     };

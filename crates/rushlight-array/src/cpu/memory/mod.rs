@@ -1,8 +1,8 @@
 //! Blocks of host memory: aligned for vectors, typed only when looked at, and recycled.
 //!
 //! The first touch of fresh memory costs ten times the arithmetic on it, so blocks are kept when they are freed:
-//! `sizes` are the size classes, `block` is the system's side, `arena` its huge pages for several blocks, `recycle` what each thread keeps for itself,
-//! `pool` what all share, `stats` the figures.
+//! `sizes` are the size classes, `block` is the system's side, `arena` its huge pages for several blocks, `recycle` what each
+//! thread keeps for itself, `pool` what all share, `stats` the figures.
 
 mod arena;
 mod block;
