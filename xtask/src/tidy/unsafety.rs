@@ -13,6 +13,7 @@ const MAY: &[&str] = &[
     "crates/rushlight-array/src/cpu/transpose.rs",
     "crates/rushlight-array/src/cpu/threads/mod.rs",
     "crates/rushlight-array/src/cpu/threads/pool.rs",
+    "crates/rushlight-array/src/cpu/math/pieces.rs",
     "crates/rushlight-array/src/cpu/gemm/block.rs",
     "crates/rushlight-array/src/cpu/gemm/kernel.rs",
     "crates/rushlight-array/src/cpu/gemm/lanes.rs",

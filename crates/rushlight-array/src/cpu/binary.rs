@@ -2,8 +2,9 @@
 
 use super::activation;
 use super::elementwise::{CHUNK, Level, Narrow, vectorized};
-use super::float::Float;
+use super::float::{self, Float};
 use super::igamma as gamma;
+use super::math::pieces::gelu_grad_row;
 use super::pairs::{self, Pair};
 use super::runs::{runs, runs3};
 use super::simd;
@@ -217,7 +218,10 @@ table! {
     relu_grad() = [Binary::ReluGrad] { float => zip!(a, b, 1, |g, y: T| if y <= T::ZERO { T::ZERO } else { g }) }
     sigmoid_grad() = [Binary::SigmoidGrad] { float => zip!(a, b, 1, Rare |g, y: T| g * y * (T::ONE - y)) }
     tanh_grad() = [Binary::TanhGrad] { float => zip!(a, b, 1, Rare |g, y: T| g * (T::ONE - y * y)) }
-    gelu_grad() = [Binary::GeluGrad(Gelu::Exact)] { float => zip!(a, b, 10, Wide |g, x: T| g * x.gelu_slope()) }
+    gelu_grad() = [Binary::GeluGrad(Gelu::Exact)] {
+        f32 => runs(a, b, 5, &gelu_grad_row),
+        f64 => plain(a, b, 64, |g: f64, x| g * float::gelu_slope(x)),
+    }
     gelu_tanh_grad() = [Binary::GeluGrad(Gelu::Tanh)] {
         float => zip!(a, b, 10, Wide |g, x: T| g * x.gelu_tanh_slope()),
     }

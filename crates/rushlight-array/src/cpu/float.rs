@@ -32,8 +32,6 @@ pub(crate) trait Float:
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
     fn sigmoid(self) -> Self;
-    fn gelu(self) -> Self;
-    fn gelu_slope(self) -> Self;
     fn gelu_tanh(self) -> Self;
     fn gelu_tanh_slope(self) -> Self;
 }
@@ -91,14 +89,6 @@ impl Float for f32 {
     #[inline(always)]
     fn sigmoid(self) -> f32 {
         math::sigmoid(self)
-    }
-    #[inline(always)]
-    fn gelu(self) -> f32 {
-        math::gelu(self)
-    }
-    #[inline(always)]
-    fn gelu_slope(self) -> f32 {
-        math::gelu_slope(self)
     }
     #[inline(always)]
     fn gelu_tanh(self) -> f32 {
@@ -162,13 +152,6 @@ impl Float for f64 {
     fn sigmoid(self) -> f64 {
         1.0 / (1.0 + (-self).exp())
     }
-    fn gelu(self) -> f64 {
-        0.5 * self * libm::erfc(-self * std::f64::consts::FRAC_1_SQRT_2)
-    }
-    fn gelu_slope(self) -> f64 {
-        let (x, rate) = (self, 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2);
-        0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2) + rate * x * (-0.5 * x * x).exp()
-    }
     fn gelu_tanh(self) -> f64 {
         let (x, (scale, cubic)) = (self, TANH_FORM);
         0.5 * x * (1.0 + (scale * (x + cubic * x * x * x)).tanh())
@@ -178,4 +161,13 @@ impl Float for f64 {
         let t = (scale * (x + cubic * x * x * x)).tanh();
         0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * scale * (1.0 + 3.0 * cubic * x * x)
     }
+}
+
+pub(crate) fn gelu(x: f64) -> f64 {
+    0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+pub(crate) fn gelu_slope(x: f64) -> f64 {
+    let rate = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+    0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2) + rate * x * (-0.5 * x * x).exp()
 }

@@ -19,6 +19,8 @@ use super::simd::vectorized;
 pub(crate) mod bessel;
 pub(crate) mod exponential;
 pub(crate) mod inverse;
+#[allow(unsafe_code, reason = "an instruction that looks up numbers in a table")]
+pub(crate) mod pieces;
 pub(crate) mod probability;
 #[cfg(test)]
 mod tests;
@@ -301,10 +303,9 @@ fn gauss(a: f32) -> Exp {
     Exp::of_sum(-0.5 * square, -0.5 * low)
 }
 
-/// x Phi(x) = x (1 + erf(x / sqrt 2)) / 2; 5.5 ULP, also of the tail below zero. NaN at both infinities, as PyTorch has
-/// it for f32 (for f64 only below).
+/// The formula of [`gelu_row`](pieces::gelu_row) for any x.
 #[inline(always)]
-pub(crate) fn gelu(x: f32) -> f32 {
+fn gelu_far(x: f32) -> f32 {
     let a = at_most(x.abs(), 15.0);
     // Phi(-a) e^(a^2 / 2) for a <= 14.6; 2^-26.4.
     let p = short_polynomial(a, [0.5, 0.438_497_13, 0.183_385_13, 0.040_683_854, 0.004_123_841]);
@@ -314,9 +315,9 @@ pub(crate) fn gelu(x: f32) -> f32 {
     unless_infinite(x, ((if x < 0.0 { 0.0 } else { x }) - tail).copysign(x))
 }
 
-/// The derivative of [`gelu`]: Phi(x) + x phi(x); 5.4 ULP. NaN at the infinities.
+/// The slope of [`gelu_far`] for any x.
 #[inline(always)]
-pub(crate) fn gelu_slope(x: f32) -> f32 {
+fn gelu_slope_far(x: f32) -> f32 {
     let a = at_most(x.abs(), 15.0);
     // The slope at -a over e^(-a^2 / 2) (root - a), for a <= 14.6; 2^-25.2. The root is taken out, so that the slope
     // keeps its relative accuracy there. It is ROOT - 1.2e-8; far from it the product of that with p does not count.

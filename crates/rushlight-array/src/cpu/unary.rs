@@ -1,7 +1,7 @@
 //! Elementwise functions of one array: the table of functions.
 
 use super::elementwise::map_elements as map;
-use super::float::Float;
+use super::float::{self, Float};
 use super::math::{self, bessel, exponential, inverse, probability};
 use super::runs::runs1;
 use super::table::{Named, table};
@@ -109,8 +109,8 @@ table! {
         f64 => call!(x, libm::erf),
     }
     gelu() = [Unary::Gelu(Gelu::Exact)] {
-        f32 => map!(x, 8, Wide |v: f32| math::gelu(v)),
-        f64 => call!(x, <f64 as Float>::gelu),
+        f32 => by_rows(x, 4, math::pieces::gelu_row),
+        f64 => call!(x, float::gelu),
     }
     gelu_tanh() = [Unary::Gelu(Gelu::Tanh)] {
         f32 => map!(x, 8, Wide |v: f32| math::gelu_tanh(v)),
