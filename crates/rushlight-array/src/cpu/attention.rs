@@ -12,6 +12,7 @@ use crate::array::Array;
 use crate::backend::Attention;
 use crate::dtype::DType;
 use crate::profile::{Work, kernel};
+use std::ops::Range;
 
 /// So many queries at a time.
 const ROWS: usize = 32;
@@ -77,27 +78,12 @@ impl Sizes {
         [self.tasks, rows, self.heads, columns]
     }
 
-    /// Asks for rows of the head behind this one, in an array as [`Sizes::array`] gets it with `count` rows, to be written.
-    fn prefetch_next<T>(
-        &self,
-        number: usize,
-        head: &mut [T],
-        rows: std::ops::Range<usize>,
-        columns: usize,
-        count: usize,
-    ) {
-        let is_last = (number + 1).is_multiple_of(self.heads);
-        let step = if is_last { (count * self.heads - (self.heads - 1)) * columns } else { columns };
-        for row in rows {
-            prefetch(head.as_mut_ptr().wrapping_add(step + row * self.heads * columns), columns);
-        }
-    }
-
-    /// Whether the head behind this one is asked for while this one is computed: if a cache holds both.
-    fn asks<T>(&self, number: usize) -> bool {
+    /// What is asked for while a head is computed: parts of the next, if a cache holds both.
+    fn ahead<T>(&self, number: usize) -> Ahead {
         let (l, s) = (self.queries, self.keys);
         let elements = l * s + (l + s) * (self.features + self.values);
-        number + 1 < self.tasks * self.heads && elements * size_of::<T>() <= FAR
+        let asks = number + 1 < self.tasks * self.heads && elements * size_of::<T>() <= FAR;
+        Ahead { sizes: *self, number, asks }
     }
 
     /// How many queries are computed at a time.
@@ -108,6 +94,49 @@ impl Sizes {
     /// The keys that the queries from `first` on, `rows` of them, may see.
     fn seen(&self, causal: bool, first: usize, rows: usize) -> usize {
         if causal { (first + rows).min(self.keys) } else { self.keys }
+    }
+}
+
+/// The head behind one that is computed. A few rows are asked for before each step: the processor waits while it has more
+/// requests than it can keep, which takes away what they gain.
+struct Ahead {
+    sizes: Sizes,
+    number: usize,
+    asks: bool,
+}
+
+impl Ahead {
+    /// Rows of the next head that will be read.
+    fn read<T: Product>(&self, from: &Heads<'_, T>, rows: Range<usize>) {
+        if !self.asks || from.first.column_stride != 1 {
+            return;
+        }
+        let head = from.get(self.number + 1);
+        for row in rows.start..rows.end.min(head.rows) {
+            let at = head.at as isize + row as isize * head.row_stride;
+            prefetch(head.data.as_ptr().wrapping_add(at as usize), head.columns);
+        }
+    }
+
+    /// Rows of the next head that will be written, in an array as [`Sizes::array`] gets it, from those of this head.
+    fn write<T>(&self, head: &[T], rows: Range<usize>, columns: usize, count: usize) {
+        if !self.asks {
+            return;
+        }
+        let heads = self.sizes.heads;
+        let is_last = (self.number + 1).is_multiple_of(heads);
+        let step = if is_last { (count * heads - (heads - 1)) * columns } else { columns };
+        for row in rows.start..rows.end.min(count) {
+            prefetch(head.as_ptr().wrapping_add(step + row * heads * columns), columns);
+        }
+    }
+
+    /// The first `n` elements of rows of the next head's softmax, from this head's.
+    fn weights<T>(&self, head: *const T, rows: Range<usize>, n: usize) {
+        if self.asks {
+            let Sizes { queries, keys, .. } = self.sizes;
+            rows.for_each(|row| prefetch(head.wrapping_add((queries + row) * keys), n));
+        }
     }
 }
 
@@ -142,21 +171,6 @@ impl<'a, T: Product> Heads<'a, T> {
             number /= size;
         }
         Matrix { at: at as usize, ..self.first }
-    }
-
-    /// Asks for rows of a head that will be read soon.
-    fn prefetch(&self, number: usize, first: usize, rows: usize) {
-        let head = self.get(number);
-        if head.column_stride == 1 {
-            for row in first..self.first.rows.min(first + rows) {
-                prefetch(
-                    head.data
-                        .as_ptr()
-                        .wrapping_add((head.at as isize + row as isize * head.row_stride) as usize),
-                    head.columns,
-                );
-            }
-        }
     }
 
     /// The transpose of a head, row by row.
@@ -216,26 +230,26 @@ fn forward<T: Product + Float>(
         let [turned, scratch] = room.parts::<T>();
         keys.transposed(number, turned);
         let (query, turned, value) = (queries.get(number), Matrix::dense(turned, e, s), values.get(number));
+        let ahead = sizes.ahead::<T>(number);
         for first in (0..l).step_by(most) {
             let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
-            if sizes.asks::<T>(number) {
-                for next in [&queries, &keys, &values] {
-                    next.prefetch(number + 1, first, rows);
-                }
-                sizes.prefetch_next(number, out, first..first + rows, ev, l);
-                if let Some(weights) = &mut weights {
-                    let next = weights.as_mut_ptr().wrapping_add((l + first) * s);
-                    (0..rows).for_each(|i| prefetch(next.wrapping_add(i * s), n));
-                }
-            }
+            let some = first..first + rows;
+            ahead.read(&queries, some.clone());
+            ahead.read(&keys, some.clone());
+            let kept = weights.as_ref().map(|weights| weights.as_ptr());
             let weights = match &mut weights {
                 Some(weights) => &mut weights[first * s..][..rows * s],
                 None => &mut scratch[..rows * s],
             };
-            let some = rows_of(&query, first, rows);
-            multiply_into(&some, &Matrix { columns: n, ..turned }, weights, s, false);
+            let part = rows_of(&query, first, rows);
+            multiply_into(&part, &Matrix { columns: n, ..turned }, weights, s, false);
+            ahead.read(&values, some.clone());
+            ahead.write(out, some.clone(), ev, l);
             softmax(weights, factor, s, n, what.causal.then_some(first));
+            if let Some(kept) = kept {
+                ahead.weights(kept, some, n);
+            }
             let weights = Matrix { columns: n, ..Matrix::dense(weights, rows, s) };
             let out = &mut out[first * heads * ev..];
             multiply_into(&weights, &Matrix { rows: n, ..value }, out, heads * ev, false);
@@ -286,42 +300,36 @@ fn softmax<T: Float>(x: &mut [T], factor: T, width: usize, n: usize, first: Opti
             // Whole vectors: what is not seen is minus infinity first, so that it becomes zero.
             let whole = |i: usize| seen(i).next_multiple_of(LANES).min(width);
             let (mut largest, mut sums) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
-            // Step by step over all rows: each waits for the largest and for the sum of its lanes, which so overlap.
-            for (i, (row, largest)) in x.chunks_exact_mut(width).zip(&mut largest).enumerate() {
+            // Step by step over all rows. Each waits for the largest and for the sum of its lanes, which so overlap; and what was
+            // written in pieces is at its place when it is read as a vector.
+            for (i, row) in x.chunks_exact_mut(width).enumerate() {
                 let (row, rest) = row.split_at_mut(whole(i));
-                row.iter_mut().for_each(|x| *x = *x * factor);
+                scale(row, factor);
                 row[seen(i)..].fill(T::NEG_INFINITY);
                 rest[..n.saturating_sub(whole(i))].fill(T::ZERO);
-                let (chunks, short) = row.as_chunks::<LANES>();
-                let mut lanes = [T::NEG_INFINITY; LANES];
-                for chunk in chunks {
-                    each(&mut lanes, chunk, larger);
-                }
-                *largest = short.iter().fold(across(lanes, larger), |max, &x| larger(max, x));
             }
-            for (i, ((row, sum), &max)) in x.chunks_exact_mut(width).zip(&mut sums).zip(&largest).enumerate()
-            {
+            for (i, (row, largest)) in x.chunks_exact(width).zip(&mut largest).enumerate() {
+                *largest = fold(&row[..whole(i)], T::NEG_INFINITY, larger);
+            }
+            for (i, (row, &max)) in x.chunks_exact_mut(width).zip(&largest).enumerate() {
                 let (chunks, short) = row[..whole(i)].as_chunks_mut::<LANES>();
-                let mut lanes = [T::ZERO; LANES];
-                for chunk in &mut *chunks {
-                    for x in chunk.iter_mut() {
+                for chunk in chunks {
+                    for x in chunk {
                         *x = (*x - max).exp();
                     }
-                    each(&mut lanes, chunk, plus);
                 }
-                *sum = across(lanes, plus);
                 for x in short {
                     *x = (*x - max).exp();
-                    *sum = *sum + *x;
                 }
+            }
+            for (i, (row, sum)) in x.chunks_exact(width).zip(&mut sums).enumerate() {
+                *sum = fold(&row[..whole(i)], T::ZERO, plus);
             }
             for sum in &mut sums[..rows] {
                 *sum = T::ONE / *sum;
             }
             for (i, (row, &share)) in x.chunks_exact_mut(width).zip(&sums).enumerate() {
-                for x in &mut row[..whole(i)] {
-                    *x = *x * share;
-                }
+                scale(&mut row[..whole(i)], share);
             }
         },
     );
@@ -329,6 +337,33 @@ fn softmax<T: Float>(x: &mut [T], factor: T, width: usize, n: usize, first: Opti
 
 /// So many chains add up a row: a vector of f32. Rows are short here.
 const LANES: usize = 16;
+
+/// Whole vectors, and what is left.
+#[inline(always)]
+fn scale<T: Float>(x: &mut [T], factor: T) {
+    let (chunks, short) = x.as_chunks_mut::<LANES>();
+    for chunk in chunks {
+        for x in chunk {
+            *x = *x * factor;
+        }
+    }
+    for x in short {
+        *x = *x * factor;
+    }
+}
+
+/// The lanes in halves, then what is left.
+#[inline(always)]
+fn fold<T: Float>(x: &[T], start: T, fold: impl Fn(T, T) -> T) -> T {
+    let (chunks, short) = x.as_chunks::<LANES>();
+    let mut lanes = [start; LANES];
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = fold(*lane, x);
+        }
+    }
+    short.iter().fold(across(lanes, &fold), |total, &x| fold(total, x))
+}
 
 #[inline(always)]
 fn plus<T: Float>(a: T, b: T) -> T {
@@ -339,13 +374,6 @@ fn plus<T: Float>(a: T, b: T) -> T {
 #[inline(always)]
 fn larger<T: Float>(a: T, b: T) -> T {
     if b > a { b } else { a }
-}
-
-#[inline(always)]
-fn each<T: Float>(lanes: &mut [T; LANES], x: &[T; LANES], fold: impl Fn(T, T) -> T) {
-    for i in 0..LANES {
-        lanes[i] = fold(lanes[i], x[i]);
-    }
 }
 
 /// The lanes in halves.
@@ -393,29 +421,33 @@ fn backward<T: Product + Float>(
         values.transposed(number, turned);
         let turned = Matrix::dense(turned, ev, s);
         let (query, key, grad) = (queries.get(number), keys.get(number), grads.get(number));
+        let ahead = sizes.ahead::<T>(number);
+        let kept = &weights[number * l * s..];
         for first in (0..l).step_by(most) {
             let rows = most.min(l - first);
             let n = sizes.seen(what.causal, first, rows);
-            if sizes.asks::<T>(number) {
-                for next in [&queries, &keys, &values, &grads] {
-                    next.prefetch(number + 1, first, rows);
-                }
-                let next = weights.as_ptr().wrapping_add(((number + 1) * l + first) * s);
-                (0..rows).for_each(|i| prefetch(next.wrapping_add(i * s), n));
-            }
+            let some = first..first + rows;
+            ahead.weights(kept.as_ptr(), some.clone(), n);
             // Keys that are seen for the first time have nothing to be added to.
             let before = if first == 0 { 0 } else { sizes.seen(what.causal, first - most, most) };
-            let some = rows_of(&query, first, rows);
+            let query = rows_of(&query, first, rows);
             let grad = rows_of(&grad, first, rows);
-            let weights = &weights[(number * l + first) * s..][..rows * s];
+            let weights = &kept[first * s..][..rows * s];
             let scores = &mut scores[..rows * n];
             multiply_into(&grad, &Matrix { columns: n, ..turned }, scores, n, false);
+            ahead.read(&queries, some.clone());
             softmax_grad(scores, weights, factor, s);
-            let out = &mut dq[first * heads * e..];
+            ahead.read(&keys, some.clone());
             let scores = Matrix::dense(scores, rows, n);
+            let out = &mut dq[first * heads * e..];
             multiply_into(&scores, &Matrix { rows: n, ..key }, out, heads * e, false);
+            ahead.write(dq, some.clone(), e, l);
             let weights = Matrix::dense(weights, rows, s);
-            for (x, y, out, width) in [(scores, some, &mut *dk, e), (weights, grad, &mut *dv, ev)] {
+            for (x, y, out, width, next) in
+                [(scores, query, &mut *dk, e, &values), (weights, grad, &mut *dv, ev, &grads)]
+            {
+                ahead.read(next, some.clone());
+                ahead.write(out, some.clone(), width, s);
                 for (from, to, adds) in [(0, before, true), (before, n, false)] {
                     let x = Matrix { at: x.at + from, columns: to - from, ..x }.t();
                     if to > from {
