@@ -1,8 +1,7 @@
 //! The loops around the kernels, on one thread: panels of the right operand, tiles of the result.
 
-use super::kernel::{Dots, Kernels, Panel, Product, Tile};
+use super::kernel::{Dots, Kernels, Panel, Product, Soon, Tile};
 use super::product::{Epilogue, Matrix, Part};
-use crate::cpu::simd::prefetch;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -10,8 +9,9 @@ use std::ops::Range;
 /// takes 48 KiB. Between 128 and 384 the squares up to 512 changed by less than the noise.
 pub(super) const DEPTH: usize = 256;
 
-/// With more rows than this a large right operand is read so often that packing it pays.
-const REREAD: usize = 24;
+/// With more rows than this a large right operand is read so often that packing it pays, if its rows begin so many bytes apart
+/// or less. The farther apart, the fewer of its lines find a place in the first-level cache.
+const REREAD: [(usize, usize); 3] = [(1 << 10, usize::MAX), (2 << 10, 128), (usize::MAX, 24)];
 
 /// Right operands up to this size stay in the first-level cache as they are: 64 x 64 of f32 is 5 % faster in
 /// place, 128 x 128 as fast.
@@ -92,7 +92,9 @@ impl Panels {
 
 /// Whether `m` rows of a product read the right operand from packed panels.
 pub(super) fn packs<T: Product>(b: &Matrix<'_, T>, m: usize) -> bool {
-    b.column_stride != 1 || (m > REREAD && b.rows * b.columns * size_of::<T>() > CACHED)
+    let apart = b.row_stride.unsigned_abs().saturating_mul(size_of::<T>());
+    let rereads = REREAD.iter().find(|&&(most, _)| apart <= most).map_or(0, |&(_, rows)| rows);
+    b.column_stride != 1 || (m > rereads && b.rows * b.columns * size_of::<T>() > CACHED)
 }
 
 /// A part of `a b`, tile by tile.
@@ -172,22 +174,29 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// While some rows of a part are computed: the next as many, their results, and a share of the next panel.
-    fn prefetch<T: Product>(
+    /// While some rows of a part are computed: the next as many, and their results.
+    fn soon<T: Product>(
         &self,
         a: &Matrix<'_, T>,
+        part: &Part<T>,
+        rows: Range<usize>,
+        steps: Range<usize>,
+    ) -> Option<Soon<T>> {
+        let next = rows.end;
+        let len = if self.rows && a.column_stride == 1 { steps.len() } else { 0 };
+        let read = (a.pointer(part.i + next, steps.start), a.row_stride, len);
+        let write = (part.pointer(next, 0).cast_const(), part.stride as isize, part.n);
+        (next < part.m).then_some(Soon { rows: [read, write] })
+    }
+
+    /// While some rows of a part are computed: a share of the next panel.
+    fn prefetch<T: Product>(
+        &self,
         b: &Matrix<'_, T>,
         part: &Part<T>,
         rows: Range<usize>,
         steps: Range<usize>,
     ) {
-        let next = rows.end..part.m.min(rows.end + rows.len());
-        if self.rows && a.column_stride == 1 {
-            a.prefetch(part.i + next.start..part.i + next.end, steps.clone());
-        }
-        for i in next {
-            prefetch(part.pointer(i, 0), part.n);
-        }
         if self.columns.is_empty() {
             return;
         }
@@ -243,12 +252,15 @@ unsafe fn run_panel<T: Product>(
             bias: bias.map_or(std::ptr::null(), |bias| bias[part.j..][..part.n].as_ptr()),
             relu: epilogue.relu && is_last,
             is_far: false,
+            soon: None,
         };
         let mut rows = part.m;
         while rows > 0 {
             let count = rows.min(most);
             if let Some(ahead) = ahead {
-                ahead.prefetch(a, b, part, part.m - rows..part.m - rows + count, l..l + steps);
+                let these = part.m - rows..part.m - rows + count;
+                tile.soon = ahead.soon(a, part, these.clone(), l..l + steps);
+                ahead.prefetch(b, part, these, l..l + steps);
             }
             // SAFETY: `count` rows of the panel; the operands' extents are the caller's promise.
             unsafe { kernels.tiles[count - 1][width - 1](&tile) };

@@ -7,6 +7,7 @@
 #![allow(clippy::needless_range_loop, reason = "registers are numbered: i is the row, j the column")]
 
 use super::lanes::{Number, Plain, Vector};
+use crate::cpu::simd::prefetch;
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::simd::{SimdLevel, simd_level};
 
@@ -33,6 +34,24 @@ pub(super) struct Tile<T> {
     pub(super) relu: bool,
     /// Whether the operand `b` is farther away than the first-level cache.
     pub(super) is_far: bool,
+    /// What is asked for while the tile is computed.
+    pub(super) soon: Option<Soon<T>>,
+}
+
+/// What will be needed soon: as many rows as the tile has, of two matrices. One row of each is asked for, then a share of the
+/// tile is computed: the processor waits while it has more requests than it can keep.
+pub(super) struct Soon<T> {
+    /// The first elements, from one row to the next, and how many of each.
+    pub(super) rows: [(*const T, isize, usize); 2],
+}
+
+impl<T> Soon<T> {
+    #[inline(always)]
+    fn ask(&self, row: usize) {
+        for (first, step, len) in &self.rows {
+            prefetch(first.wrapping_offset(row as isize * step), *len);
+        }
+    }
 }
 
 /// # Safety
@@ -91,7 +110,11 @@ pub(in crate::cpu) trait Product: Number {
     fn kernels() -> &'static Kernels<Self>;
 }
 
-/// The inner steps of a tile; if `FAR`, what is read is asked for ahead.
+/// The most sums of a tile. To ask for anything while they are computed is not worth its code for smaller tiles: of a large
+/// product nearly all are whole.
+const WHOLE: usize = 24;
+
+/// The inner steps of a tile; if `FAR`, the right operand is asked for a little before it is read.
 #[inline(always)]
 unsafe fn chains<V: Vector, const M: usize, const N: usize, const FAR: bool>(
     t: &Tile<V::Item>,
@@ -103,23 +126,42 @@ unsafe fn chains<V: Vector, const M: usize, const N: usize, const FAR: bool>(
         // One register for each row: LLVM would go from row to row by additions that wait for each other, which
         // takes longer than the arithmetic of a narrow tile.
         let rows: [isize; M] = std::array::from_fn(|i| opaque(i as isize * t.a_row));
-        for _ in 0..t.k {
-            let mut y = [V::splat(<V::Item>::default()); N];
-            for j in 0..N {
-                let from = b.wrapping_add(j * V::LANES);
-                if FAR {
-                    V::will_read(from.wrapping_offset(AHEAD * t.b_step));
-                }
-                y[j] = if V::MASKS && j == N - 1 { V::load_part(from, t.last) } else { V::load(from) };
+        let mut each = t.k;
+        if let Some(soon) = &t.soon {
+            if M * N == WHOLE {
+                each = t.k.div_ceil(M);
+            } else {
+                (0..M).for_each(|row| soon.ask(row));
             }
-            for i in 0..M {
-                let x = V::splat(*a.wrapping_offset(rows[i]));
+        }
+        let (mut row, mut left) = (0, t.k);
+        while left > 0 {
+            if M * N == WHOLE
+                && let Some(soon) = &t.soon
+            {
+                soon.ask(row);
+                row += 1;
+            }
+            let share = each.min(left);
+            for _ in 0..share {
+                let mut y = [V::splat(<V::Item>::default()); N];
                 for j in 0..N {
-                    sums[i][j] = x.mul_add(y[j], sums[i][j]);
+                    let from = b.wrapping_add(j * V::LANES);
+                    if FAR {
+                        V::will_read(from.wrapping_offset(AHEAD * t.b_step));
+                    }
+                    y[j] = if V::MASKS && j == N - 1 { V::load_part(from, t.last) } else { V::load(from) };
                 }
+                for i in 0..M {
+                    let x = V::splat(*a.wrapping_offset(rows[i]));
+                    for j in 0..N {
+                        sums[i][j] = x.mul_add(y[j], sums[i][j]);
+                    }
+                }
+                a = a.wrapping_offset(t.a_step);
+                b = b.wrapping_offset(t.b_step);
             }
-            a = a.wrapping_offset(t.a_step);
-            b = b.wrapping_offset(t.b_step);
+            left -= share;
         }
     }
 }
@@ -141,8 +183,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(t: &Tile<V::Item>) {
                 }
             }
         }
-        // Not worth its code for smaller tiles: of a large product nearly all are whole.
-        if M * N == 24 && t.is_far {
+        if M * N == WHOLE && t.is_far {
             chains::<V, M, N, true>(t, &mut sums);
         } else {
             chains::<V, M, N, false>(t, &mut sums);

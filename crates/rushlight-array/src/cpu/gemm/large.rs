@@ -5,7 +5,7 @@
 //! and multiplies them. An element is the same chain of `mul_add` as in small products.
 
 use super::block::{Panels, pieces, with_scratch};
-use super::kernel::{Kernels, Panel, Product, Tile};
+use super::kernel::{Kernels, Panel, Product, Soon, Tile};
 use super::product::{Epilogue, Matrix};
 use crate::cpu::memory::HostBuffer;
 use crate::cpu::simd::prefetch;
@@ -212,15 +212,14 @@ impl<T: Product> Block<'_, T> {
             bias: bias.map_or(std::ptr::null(), |bias| bias[start..][..n].as_ptr()),
             relu: self.epilogue.relu && is_last,
             is_far: true,
+            soon: None,
         };
         for row in (0..m).step_by(self.strip) {
-            let next = row + self.strip..m.min(row + 2 * self.strip);
-            if rows.first == Some(p) {
-                self.a.prefetch(i + next.start..i + next.end, self.l..self.l + self.steps);
-            }
-            for next in next {
-                prefetch(tile.out.wrapping_add((next - row) * stride), n);
-            }
+            let next = row + self.strip;
+            let len = if rows.first == Some(p) && self.a.column_stride == 1 { self.steps } else { 0 };
+            let read = (self.a.pointer(i + next, self.l), self.a.row_stride, len);
+            let write = (tile.out.wrapping_add(self.strip * stride).cast_const(), stride as isize, n);
+            tile.soon = (next < m).then_some(Soon { rows: [read, write] });
             // SAFETY: rows of a packed strip, and of the result's panel, which are the caller's.
             unsafe { self.kernels.tiles[self.strip.min(m - row) - 1][width - 1](&tile) };
             tile.a = tile.a.wrapping_offset(rows.strip);
