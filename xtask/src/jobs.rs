@@ -7,7 +7,7 @@ mod outside;
 
 use std::collections::BTreeSet;
 
-use crate::rows::Row;
+use crate::rows::{CUDA, Row};
 use crate::run::{Log, Output};
 
 pub(crate) use cuda::{no_gpu, no_sanitizer_of_cpp, on_a_gpu, orders, sanitized};
@@ -53,11 +53,28 @@ fn judge(output: &Output) -> Result<String, String> {
     }
 }
 
-/// As [`tests`], with the last line of the conformance runner, which is one of them.
+/// The other programs than those of [`CUDA`].
+const OTHERS: &str =
+    "cargo test --workspace --exclude rushlight-benches --lib --bins --test [!c]* --test c[!u]*";
+
+/// As [`tests`], those of the CUDA backend beside the others: most of either have work for one processor. With the last line
+/// of the conformance runner, which is one of them.
 pub(crate) fn tests_and_cases(row: &Row, log: &mut Log) -> Result<String, String> {
-    let output = log.run(&row.own_step())?;
-    let cases = output.stdout.lines().rfind(|line| line.starts_with("P0 ") && line.contains(", P1 "));
-    match (judge(&output)?, cases) {
+    // Built before, so that neither waits for the other's lock.
+    log.run(&row.own_step().arg("--no-run"))?.success()?;
+    let mut cuda = Log::create(log.root(), "test-cuda")?;
+    let (others, cuda_tests) = std::thread::scope(|scope| {
+        let cuda_tests = scope.spawn(|| cuda.run(&row.step_like_own(CUDA).arg("--no-fail-fast")));
+        let others = log.run(&row.step_like_own(OTHERS).arg("--no-fail-fast"));
+        (others, cuda_tests.join().expect("a thread that does not panic"))
+    });
+    let (others, cuda_tests) = (others?, cuda_tests?);
+    log.write(&cuda_tests.stdout);
+    let cases = others.stdout.lines().rfind(|line| line.starts_with("P0 ") && line.contains(", P1 "));
+    let cases = cases.map(str::to_owned);
+    let both =
+        Output { stdout: others.stdout + &cuda_tests.stdout, failure: others.failure.or(cuda_tests.failure) };
+    match (judge(&both)?, cases) {
         (counts, Some(cases)) => Ok(format!("{counts}; {cases}")),
         (counts, None) => Err(format!("{counts}, but no line of PyTorch's cases")),
     }
@@ -118,6 +135,25 @@ mod tests {
                       test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
         assert_eq!(Counts::of(stdout), Counts { passed: 15, failed: 2, ignored: 1 });
         assert_eq!(Counts::of("error: could not compile"), Counts::default());
+    }
+
+    #[test]
+    fn no_program_of_tests_is_left_out() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let folders = ["crates", "tests"].map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+        let packages = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+        let programs = packages
+            .chain([root.clone()])
+            .filter_map(|package| std::fs::read_dir(package.join("tests")).ok());
+        let names = programs.flatten().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names: Vec<String> = names.collect();
+        assert!(
+            names.iter().any(|name| name.starts_with("cuda_")) && names.iter().any(|name| name == "bits.rs")
+        );
+        // What neither pattern takes.
+        let lost: Vec<_> =
+            names.iter().filter(|name| name.starts_with("cu") && !name.starts_with("cuda_")).collect();
+        assert!(lost.is_empty(), "{lost:?}: name them otherwise, or change the command");
     }
 
     #[test]

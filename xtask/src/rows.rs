@@ -38,7 +38,8 @@ const ROWS: &[Row] = &[
     },
     Row { quick: true, ..Row::new("tidy", "", jobs::tidy) },
     // `--tests` alone is every unit and integration test. `--lib --bins` would add nothing, and
-    // `--examples` would compile each example once more; clippy and the examples row build them already.
+    // `--examples` would compile each example once more; clippy and the examples row build them already. The job runs
+    // what this command builds, in two parts.
     // The same random cases every time: a failure belongs to the change at hand. Another seed, or none, looks further.
     Row {
         quick: true,
@@ -124,7 +125,12 @@ impl Row {
 
     /// The row's own command.
     pub(crate) fn own_step(&self) -> Step {
-        self.env.iter().fold(self.step(self.command), |step, (key, value)| step.env(key, value))
+        self.step_like_own(self.command)
+    }
+
+    /// A command in the environment of the row's own.
+    pub(crate) fn step_like_own(&self, words: &str) -> Step {
+        self.env.iter().fold(self.step(words), |step, (key, value)| step.env(key, value))
     }
 }
 
