@@ -294,7 +294,7 @@ impl Part {
             _ => part.grad.clone(),
         };
         let arrays: Vec<Array> = runs.into_iter().map(|(.., part)| array(part)).collect();
-        Some(Array::cat(&arrays.iter().collect::<Vec<_>>(), axis as isize))
+        Some(Array::rejoin(&arrays.iter().collect::<Vec<_>>(), axis as isize))
     }
 
     /// Parts in the midst of zeros.

@@ -108,3 +108,42 @@ fn a_key_that_is_nan_spoils_the_rows_that_see_it() {
         }
     }
 }
+
+/// A layer that computes queries, keys and values at once gets their gradients in one array.
+#[test]
+fn gradients_of_parts_of_one_array_are_those_of_three() {
+    let generator = Generator::new(5);
+    for (samples, rows, heads, width) in [(8, 33, 2, 5), (9, 64, 4, 16), (8, 20, 1, 3)] {
+        let draw = |columns: usize| {
+            Tensor::from(Array::normal([samples, rows, columns], 0.0, 1.0, DType::F32, &generator))
+        };
+        let (all, weight) = (draw(3 * heads * width), draw(heads * width));
+        let of_heads = |x: &Tensor| {
+            x.view([samples as isize, rows as isize, heads as isize, width as isize]).transpose(1, 2)
+        };
+        for causal in [false, true] {
+            let backward = |parts: &[Tensor]| {
+                let options = AttentionOptions { is_causal: causal, ..Default::default() };
+                let [q, k, v] = [0, 1, 2].map(|i| of_heads(&parts[i]));
+                let y = scaled_dot_product_attention_with(&q, &k, &v, None, &options);
+                (y * of_heads(&weight)).sum().backward();
+            };
+            let one = all.detach().requires_grad_();
+            backward(&one.chunk(3, 2));
+            let three: Vec<Tensor> =
+                all.chunk(3, 2).iter().map(|part| part.contiguous().detach().requires_grad_()).collect();
+            backward(&three);
+            for (found, expected) in one.grad().expect("it was used").chunk(3, 2).iter().zip(&three) {
+                assert!(bits(found) == bits(&expected.grad().expect("it was used")), "causal: {causal}");
+            }
+            // In another order they are three.
+            let other = all.detach().requires_grad_();
+            let [q, k, v] = <[Tensor; 3]>::try_from(other.chunk(3, 2)).expect("three parts");
+            backward(&[k.clone(), q.clone(), v.clone()]);
+            let swapped = all.detach().requires_grad_();
+            let parts: Vec<Tensor> = swapped.chunk(3, 2).iter().map(Tensor::contiguous).collect();
+            backward(&[parts[1].clone(), parts[0].clone(), parts[2].clone()]);
+            assert!(bits(&other.grad().expect("it was used")) == bits(&swapped.grad().expect("it was used")));
+        }
+    }
+}

@@ -1,5 +1,6 @@
 use super::Array;
 use crate::fail;
+use crate::layout::Layout;
 
 /// Joining.
 impl Array {
@@ -39,6 +40,46 @@ impl Array {
         }
         let cast: Vec<Array> = joined.iter().map(|p| p.cast(dtype)).collect();
         first.device().kernels().cat(&cast.iter().collect::<Vec<_>>(), a)
+    }
+
+    /// As [`Array::cat`], for parts that nobody will write to: if they lie side by side in one storage as the result would, it
+    /// is a view of that.
+    ///
+    /// ```
+    /// use rushlight_array::{Array, DType};
+    /// let whole = Array::ones([2, 6], DType::F32);
+    /// let parts = [whole.narrow(1, 0, 4), whole.narrow(1, 4, 2)];
+    /// assert!(Array::rejoin(&[&parts[0], &parts[1]], 1).shares_storage(&whole));
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Array::cat`].
+    #[track_caller]
+    pub fn rejoin(parts: &[&Array], dim: isize) -> Array {
+        Self::side_by_side(parts, dim).unwrap_or_else(|| Self::cat(parts, dim))
+    }
+
+    fn side_by_side(parts: &[&Array], dim: isize) -> Option<Array> {
+        let (first, rest) = parts.split_first()?;
+        if first.rank() == 0 {
+            return None;
+        }
+        let a = first.axis("cat", dim);
+        let (mut shape, strides) = (first.shape().clone(), first.layout().strides());
+        for part in rest {
+            let at = first.layout().offset() as isize + shape[a] as isize * strides[a];
+            let fits = first.shares_storage(part)
+                && first.dtype() == part.dtype()
+                && part.layout().strides() == strides
+                && part.layout().offset() as isize == at
+                && (0..first.rank()).all(|d| d == a || part.shape()[d] == shape[d]);
+            if !fits {
+                return None;
+            }
+            shape.dims_mut()[a] += part.shape()[a];
+        }
+        let layout = Layout::strided(shape, strides, first.layout().offset());
+        layout.is_contiguous().then(|| first.with_layout(layout))
     }
 
     /// Joins arrays of one shape along a new dim.

@@ -73,6 +73,23 @@ impl Sizes {
         filled.reshape([shape[0], rows, shape[1], columns]).transpose(1, 2)
     }
 
+    /// Whether the three are parts of one array `(tasks, rows, 3, heads, columns)`, as a layer gives them that computes all at
+    /// once. Then their gradients are, too, and whoever joins them has nothing to copy.
+    fn are_one(&self, [q, k, v]: [&Array; 3]) -> bool {
+        let width = self.heads * self.features;
+        let [at, next, last] = [q, k, v].map(|x| x.layout().offset());
+        let strides = [q, k, v].map(|x| x.layout().strides());
+        q.rank() == 4
+            && self.heads == q.shape()[1]
+            && q.shape() == k.shape()
+            && q.shape() == v.shape()
+            && q.shares_storage(k)
+            && q.shares_storage(v)
+            && strides[0][1..] == [self.features as isize, 3 * width as isize, 1]
+            && strides.iter().all(|other| *other == strides[0])
+            && [next, last] == [at + width, at + 2 * width]
+    }
+
     /// The shape in which [`Sizes::array`] gets it.
     fn shape(&self, rows: usize, columns: usize) -> [usize; 4] {
         [self.tasks, rows, self.heads, columns]
@@ -118,16 +135,17 @@ impl Ahead {
         }
     }
 
-    /// Rows of the next head that will be written, in an array as [`Sizes::array`] gets it, from those of this head.
-    fn write<T>(&self, head: &[T], rows: Range<usize>, columns: usize, count: usize) {
+    /// Rows of the next head that will be written, from this head's; `count` rows, `apart` elements from one to the next, are a
+    /// task's.
+    fn write<T>(&self, head: &[T], rows: Range<usize>, columns: usize, apart: usize, count: usize) {
         if !self.asks {
             return;
         }
         let heads = self.sizes.heads;
         let is_last = (self.number + 1).is_multiple_of(heads);
-        let step = if is_last { (count * heads - (heads - 1)) * columns } else { columns };
+        let step = if is_last { count * apart - (heads - 1) * columns } else { columns };
         for row in rows.start..rows.end.min(count) {
-            prefetch(head.as_ptr().wrapping_add(step + row * heads * columns), columns);
+            prefetch(head.as_ptr().wrapping_add(step + row * apart), columns);
         }
     }
 
@@ -245,7 +263,7 @@ fn forward<T: Product + Float>(
             let part = rows_of(&query, first, rows);
             multiply_into(&part, &Matrix { columns: n, ..turned }, weights, s, false);
             ahead.read(&values, some.clone());
-            ahead.write(out, some.clone(), ev, l);
+            ahead.write(out, some.clone(), ev, heads * ev, l);
             softmax(weights, factor, s, n, what.causal.then_some(first));
             if let Some(kept) = kept {
                 ahead.weights(kept, some, n);
@@ -415,7 +433,7 @@ fn backward<T: Product + Float>(
     let Sizes { heads, .. } = *sizes;
     let (l, s, e, ev) = (sizes.queries, sizes.keys, sizes.features, sizes.values);
     let (factor, most) = (T::from_f64(what.scale), sizes.rows(what.causal));
-    let head = |number: usize, [dq, dk, dv]: [&mut [T]; 3]| {
+    let head = |number: usize, out: &mut Places<'_, '_, T>| {
         let mut room = Room::new::<T>([ev * s, most * s]);
         let [turned, scores] = room.parts::<T>();
         values.transposed(number, turned);
@@ -439,41 +457,55 @@ fn backward<T: Product + Float>(
             softmax_grad(scores, weights, factor, s);
             ahead.read(&keys, some.clone());
             let scores = Matrix::dense(scores, rows, n);
-            let out = &mut dq[first * heads * e..];
-            multiply_into(&scores, &Matrix { rows: n, ..key }, out, heads * e, false);
-            ahead.write(dq, some.clone(), e, l);
+            let (dq, apart) = out.get(0);
+            multiply_into(&scores, &Matrix { rows: n, ..key }, &mut dq[first * apart..], apart, false);
+            ahead.write(dq, some.clone(), e, apart, l);
             let weights = Matrix::dense(weights, rows, s);
-            for (x, y, out, width, next) in
-                [(scores, query, &mut *dk, e, &values), (weights, grad, &mut *dv, ev, &grads)]
-            {
+            let both = [(1, scores, query, e, &values), (2, weights, grad, ev, &grads)];
+            for (which, x, y, width, next) in both {
+                let (out, apart) = out.get(which);
                 ahead.read(next, some.clone());
-                ahead.write(out, some.clone(), width, s);
+                ahead.write(out, some.clone(), width, apart, s);
                 for (from, to, adds) in [(0, before, true), (before, n, false)] {
                     let x = Matrix { at: x.at + from, columns: to - from, ..x }.t();
                     if to > from {
-                        multiply_into(&x, &y, &mut out[from * heads * width..], heads * width, adds);
+                        multiply_into(&x, &y, &mut out[from * apart..], apart, adds);
                     }
                 }
             }
         }
         // With more keys than queries a causal mask hides the last.
-        let seen = sizes.seen(what.causal, 0, l);
-        for (out, width) in [(dk, e), (dv, ev)] {
-            for row in out.chunks_mut(heads * width).take(s).skip(seen) {
-                row[..width].fill(T::ZERO);
+        for (which, width) in [(1, e), (2, ev)] {
+            let (out, apart) = out.get(which);
+            for row in sizes.seen(what.causal, 0, l)..s {
+                out[row * apart..][..width].fill(T::ZERO);
             }
         }
     };
+    let widths = [e, e, ev].map(|width| heads * width);
+    if sizes.are_one([q, k, v]) {
+        let row = widths[0] * 3;
+        let all = Array::build([sizes.tasks, l, 3, heads, e], |all: &mut [T]| {
+            for_each_slices([all], [l * row], 3 * s, &|task, [all]| {
+                for h in 0..heads {
+                    let starts = [0, 1, 2].map(|which| which * widths[0] + h * e);
+                    head(task * heads + h, &mut Places { blocks: &mut [all], starts, apart: [row; 3] });
+                }
+            });
+        });
+        return [0, 1, 2].map(|which| all.select(2, which).transpose(1, 2));
+    }
     let mut others = None;
     let dq = Array::build(sizes.shape(l, e), |dq: &mut [T]| {
         let mut last = None;
         let dk = Array::build(sizes.shape(s, e), |dk: &mut [T]| {
             last = Some(Array::build(sizes.shape(s, ev), |dv: &mut [T]| {
-                let lens = [l * heads * e, s * heads * e, s * heads * ev];
-                for_each_slices([dq, dk, dv], lens, 3 * s, &|task, [dq, dk, dv]| {
+                let lens = [l * widths[0], s * widths[1], s * widths[2]];
+                for_each_slices([dq, dk, dv], lens, 3 * s, &|task, mut blocks| {
                     for h in 0..heads {
-                        let parts = [&mut dq[h * e..], &mut dk[h * e..], &mut dv[h * ev..]];
-                        head(task * heads + h, parts);
+                        let starts = [h * e, h * e, h * ev];
+                        let blocks = &mut blocks;
+                        head(task * heads + h, &mut Places { blocks, starts, apart: widths });
                     }
                 });
             }));
@@ -482,6 +514,21 @@ fn backward<T: Product + Float>(
     });
     let (dk, dv) = others.expect("they were built inside");
     [sizes.array(q, l, e, &dq), sizes.array(k, s, e, &dk), sizes.array(v, s, ev, &dv)]
+}
+
+/// Where a head's gradients of query, key and value are written: in three blocks, or in one.
+struct Places<'a, 'b, T> {
+    blocks: &'a mut [&'b mut [T]],
+    starts: [usize; 3],
+    /// From one row to the next.
+    apart: [usize; 3],
+}
+
+impl<T> Places<'_, '_, T> {
+    fn get(&mut self, which: usize) -> (&mut [T], usize) {
+        let block = if self.blocks.len() == 1 { 0 } else { which };
+        (&mut self.blocks[block][self.starts[which]..], self.apart[which])
+    }
 }
 
 /// What the softmax of products times a factor makes of the gradient of its result: `p (g - sum(p g))` times the factor, row
