@@ -3,7 +3,7 @@
 mod delegate;
 
 use delegate::Delegate;
-use rushlight_array::backend::{Binary, Norm, OptimizerStep, StepRule, rule};
+use rushlight_array::backend::{Attention, Binary, Norm, OptimizerStep, StepRule, rule};
 use rushlight_array::{Array, Backend, Cpu, DType, Device, Index};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -361,4 +361,60 @@ fn default_functions_of_three_agree_with_the_fused_ones() {
         &whole[0].clamp_between(&whole[1], &whole[2]),
         &there[0].clamp_between(&there[1], &there[2]),
     );
+}
+
+#[test]
+fn what_lies_side_by_side_is_rejoined_without_a_copy() {
+    let whole = Array::from_vec((0..24).map(|i| i as f32).collect(), [2, 4, 3]);
+    let cut = |dim: isize, at: usize, len: usize| whole.narrow(dim, at, len);
+    let other = whole.add(&whole.zeros_like());
+    let empty = Array::zeros([0], DType::F32);
+    // Parts, where they are joined, and whether nothing is copied.
+    let cases: [(Vec<Array>, isize, bool); 12] = [
+        (vec![cut(1, 0, 1), cut(1, 1, 3)], 1, true),
+        (vec![cut(2, 0, 1), cut(2, 1, 1), cut(2, 2, 1)], -1, true),
+        (vec![cut(0, 0, 1), cut(0, 1, 1)], 0, true),
+        (vec![whole.clone()], 0, true),
+        // Another order, a gap, a part that overlaps, rows of which some are missing.
+        (vec![cut(1, 1, 3), cut(1, 0, 1)], 1, false),
+        (vec![cut(1, 0, 1), cut(1, 2, 2)], 1, false),
+        (vec![cut(1, 0, 2), cut(1, 1, 3)], 1, false),
+        (vec![cut(1, 0, 1), cut(1, 1, 1)], 1, false),
+        // Another storage, another dtype, one element for all, nothing.
+        (vec![cut(1, 0, 1), other.narrow(1, 1, 3)], 1, false),
+        (vec![cut(1, 0, 1), cut(1, 1, 3).cast(DType::F64)], 1, false),
+        (vec![whole.narrow(1, 0, 1).expand([2, 2, 3]), cut(1, 1, 2)], 1, false),
+        (vec![empty.clone(), cut(1, 0, 1), cut(1, 1, 3)], 1, false),
+    ];
+    for (i, (parts, dim, shares)) in cases.iter().enumerate() {
+        let parts: Vec<&Array> = parts.iter().collect();
+        let (joined, expected) = (Array::rejoin(&parts, *dim), Array::cat(&parts, *dim));
+        assert_eq!(joined.shape(), expected.shape(), "case {i}");
+        assert_eq!(joined.dtype(), expected.dtype(), "case {i}");
+        let values = |x: &Array| x.cast(DType::F64).to_vec::<f64>();
+        assert_eq!(values(&joined), values(&expected), "case {i}");
+        assert_eq!(joined.shares_storage(&whole), *shares, "case {i}");
+    }
+    let huge = Array::zeros([0, 1 << 40, 1 << 40], DType::F32);
+    assert_eq!(Array::rejoin(&[&huge, &huge], 0).shape(), &[0, 1 << 40, 1 << 40]);
+}
+
+#[test]
+fn gradients_of_attention_lie_as_its_operands() {
+    let what = Attention { scale: 0.5, causal: true };
+    let all = Array::from_vec(
+        (0..8 * 5 * 3 * 2 * 4).map(|i| (i % 13) as f32 / 7.0 - 1.0).collect(),
+        [8, 5, 3, 2, 4],
+    );
+    let [q, k, v] = [0, 1, 2].map(|i| all.select(2, i).transpose(1, 2));
+    let (y, weights) = q.attention(&k, &v, &what, true);
+    let grads = y.attention_grad([&q, &k, &v], weights.as_ref().expect("they were asked for"), &what);
+    assert!(grads[0].shares_storage(&grads[1]) && grads[0].shares_storage(&grads[2]));
+    let apart = [&q, &k, &v].map(|x| x.contiguous());
+    let [q, k, v] = &apart;
+    let three = y.attention_grad([q, k, v], weights.as_ref().expect("they were asked for"), &what);
+    assert!(!three[0].shares_storage(&three[1]));
+    for (one, other) in grads.iter().zip(&three) {
+        assert_eq!(one.to_vec::<f32>(), other.to_vec::<f32>());
+    }
 }

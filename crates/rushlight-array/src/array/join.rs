@@ -42,8 +42,8 @@ impl Array {
         first.device().kernels().cat(&cast.iter().collect::<Vec<_>>(), a)
     }
 
-    /// As [`Array::cat`], for parts that nobody will write to: if they lie side by side in one storage as the result would, it
-    /// is a view of that.
+    /// As [`Array::cat`], but if the parts lie side by side in one storage as the result would, it is a view of that: nothing is
+    /// copied, but the storage lives as long as the result, and who writes to either while both live copies it then.
     ///
     /// ```
     /// use rushlight_array::{Array, DType};
@@ -61,22 +61,24 @@ impl Array {
 
     fn side_by_side(parts: &[&Array], dim: isize) -> Option<Array> {
         let (first, rest) = parts.split_first()?;
-        if first.rank() == 0 {
+        // Strides of nothing may be any number.
+        if first.rank() == 0 || parts.iter().any(|part| part.numel() == 0) {
             return None;
         }
         let a = first.axis("cat", dim);
         let (mut shape, strides) = (first.shape().clone(), first.layout().strides());
         for part in rest {
-            let at = first.layout().offset() as isize + shape[a] as isize * strides[a];
+            let reach = isize::try_from(shape[a]).ok()?.checked_mul(strides[a])?;
+            let at = first.layout().offset().checked_add_signed(reach)?;
             let fits = first.shares_storage(part)
                 && first.dtype() == part.dtype()
                 && part.layout().strides() == strides
-                && part.layout().offset() as isize == at
+                && part.layout().offset() == at
                 && (0..first.rank()).all(|d| d == a || part.shape()[d] == shape[d]);
             if !fits {
                 return None;
             }
-            shape.dims_mut()[a] += part.shape()[a];
+            shape.dims_mut()[a] = shape[a].checked_add(part.shape()[a])?;
         }
         let layout = Layout::strided(shape, strides, first.layout().offset());
         layout.is_contiguous().then(|| first.with_layout(layout))

@@ -486,7 +486,7 @@ fn backward<T: Product + Float>(
     if sizes.are_one([q, k, v]) {
         let row = widths[0] * 3;
         let all = Array::build([sizes.tasks, l, 3, heads, e], |all: &mut [T]| {
-            for_each_slices([all], [l * row], 3 * s, &|task, [all]| {
+            for_each_slices([all], [l * row], s, &|task, [all]| {
                 for h in 0..heads {
                     let starts = [0, 1, 2].map(|which| which * widths[0] + h * e);
                     head(task * heads + h, &mut Places { blocks: &mut [all], starts, apart: [row; 3] });

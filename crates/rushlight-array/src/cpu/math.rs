@@ -3,7 +3,7 @@
 //! Each function is branch-free scalar code (fused multiply-adds, bit casts, compares and selects), so that a loop
 //! over it inside of `vectorized` becomes vector code of any width, with the same bits at every width. What
 //! would break that is left out on purpose: `as i32` saturates, `f32::max` treats NaN specially, and calls
-//! and tables do not vectorise. Integers are got from floats by adding [`ROUND`].
+//! and tables do not vectorise (but for `pieces`, which says so in intrinsics). Integers are got from floats by adding [`ROUND`].
 //!
 //! The polynomials were fitted for this file: least squares on Chebyshev points, reweighted until all the peaks of
 //! the error were of one height (Lawson's method), then rounded to f32 from the lowest coefficient up, the rest

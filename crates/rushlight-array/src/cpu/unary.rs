@@ -109,7 +109,7 @@ table! {
         f64 => call!(x, libm::erf),
     }
     gelu() = [Unary::Gelu(Gelu::Exact)] {
-        f32 => by_rows(x, 4, math::pieces::gelu_row),
+        f32 => runs1(x, 4, &(math::pieces::gelu_row as Row)),
         f64 => call!(x, float::gelu),
     }
     gelu_tanh() = [Unary::Gelu(Gelu::Tanh)] {

@@ -183,10 +183,12 @@ impl Ahead {
         steps: Range<usize>,
     ) -> Option<Soon<T>> {
         let next = rows.end;
-        let len = if self.rows && a.column_stride == 1 { steps.len() } else { 0 };
-        let read = (a.pointer(part.i + next, steps.start), a.row_stride, len);
-        let write = (part.pointer(next, 0).cast_const(), part.stride as isize, part.n);
-        (next < part.m).then_some(Soon { rows: [read, write] })
+        (next < part.m).then(|| {
+            let len = if self.rows && a.column_stride == 1 { steps.len() } else { 0 };
+            let read = (a.pointer(part.i + next, steps.start), a.row_stride, len);
+            let write = (part.pointer(next, 0).cast_const(), part.stride as isize, part.n);
+            Soon { rows: [read, write] }
+        })
     }
 
     /// While some rows of a part are computed: a share of the next panel.

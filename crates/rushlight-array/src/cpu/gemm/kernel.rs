@@ -163,6 +163,12 @@ unsafe fn chains<V: Vector, const M: usize, const N: usize, const FAR: bool>(
             }
             left -= share;
         }
+        // Few steps are shared out before all rows are asked for.
+        if M * N == WHOLE
+            && let Some(soon) = &t.soon
+        {
+            (row..M).for_each(|row| soon.ask(row));
+        }
     }
 }
 

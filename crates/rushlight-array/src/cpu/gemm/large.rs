@@ -216,10 +216,12 @@ impl<T: Product> Block<'_, T> {
         };
         for row in (0..m).step_by(self.strip) {
             let next = row + self.strip;
-            let len = if rows.first == Some(p) && self.a.column_stride == 1 { self.steps } else { 0 };
-            let read = (self.a.pointer(i + next, self.l), self.a.row_stride, len);
-            let write = (tile.out.wrapping_add(self.strip * stride).cast_const(), stride as isize, n);
-            tile.soon = (next < m).then_some(Soon { rows: [read, write] });
+            tile.soon = (next < m).then(|| {
+                let len = if rows.first == Some(p) && self.a.column_stride == 1 { self.steps } else { 0 };
+                let read = (self.a.pointer(i + next, self.l), self.a.row_stride, len);
+                let write = (tile.out.wrapping_add(self.strip * stride).cast_const(), stride as isize, n);
+                Soon { rows: [read, write] }
+            });
             // SAFETY: rows of a packed strip, and of the result's panel, which are the caller's.
             unsafe { self.kernels.tiles[self.strip.min(m - row) - 1][width - 1](&tile) };
             tile.a = tile.a.wrapping_offset(rows.strip);

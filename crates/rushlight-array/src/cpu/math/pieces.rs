@@ -207,7 +207,7 @@ unsafe fn chunk<F: Formula, R: Register>(out: &mut [f32; CHUNK], grad: &[f32; CH
     for at in (0..CHUNK).step_by(R::LANES) {
         // SAFETY: the caller's promise; so many elements lie behind `at`.
         unsafe {
-            let (grad, x) = (R::load(&grad[at]), R::load(&x[at]));
+            let (grad, x) = (R::load(grad.as_ptr().add(at)), R::load(x.as_ptr().add(at)));
             let a = x.abs();
             any_far |= !a.is_below(R::splat(END));
             let which = a.add(R::splat(ROUND));
@@ -218,7 +218,7 @@ unsafe fn chunk<F: Formula, R: Register>(out: &mut [f32; CHUNK], grad: &[f32; CH
                 piece = piece.mul_add(distance, R::pick(coefficients, which));
             }
             piece = piece.mul_add(distance, R::pick(first, which));
-            F::near(grad, x, a, piece).store(&mut out[at]);
+            F::near(grad, x, a, piece).store(out.as_mut_ptr().add(at));
         }
     }
     if any_far {

@@ -3,7 +3,7 @@
 use super::{Exp, at_most, ln, polynomial, short_polynomial};
 
 /// e^(a^2) erfc(a) for 0 <= a <= 10.3: erfc(a) is twice the normal distribution's tail at -z, whose quotient is that of
-/// `gelu`; 2^-26.4.
+/// `gelu_far`; 2^-26.4.
 #[inline(always)]
 fn scaled_erfc(a: f32) -> f32 {
     let z = std::f32::consts::SQRT_2 * a;

@@ -332,6 +332,32 @@ fn all_levels_give_the_same_bits() {
     set_simd_level(before);
 }
 
+/// Where one piece of [`pieces`] ends and the next begins, where all end, and what is computed beside it by the formula.
+#[test]
+fn pieces_meet_and_gradients_are_factors() {
+    let edges = (0..16).map(|k| k as f32 / 4.0 + 0.125).flat_map(|x| [x, x.next_up(), x.next_down()]);
+    let edges: Vec<f32> = edges.flat_map(|x| [x, -x]).chain([f32::NAN, 20.0, -0.0]).collect();
+    for case in [&GELU, &GELU_SLOPE] {
+        assert_within(case, worst(case, edges.iter().map(|x| x.to_bits())));
+    }
+    let grads: Vec<f32> =
+        (0..edges.len()).map(|i| [f32::NAN, f32::INFINITY, -0.0, 0.5, -3.25][i % 5]).collect();
+    let before = simd_level();
+    let mut slopes = vec![0.0; edges.len()];
+    for level in [SimdLevel::Portable, SimdLevel::Avx2, SimdLevel::Avx512] {
+        set_simd_level(level);
+        let mut found = vec![0.0; edges.len()];
+        pieces::gelu_grad_row(&mut found, &grads, &edges);
+        gelu_slope_row(&mut slopes, &edges);
+        for (i, (&found, &slope)) in found.iter().zip(&slopes).enumerate() {
+            let expected = grads[i] * slope;
+            let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
+            assert!(same, "{} x {slope:e} at {:e}: {found:e}", grads[i], edges[i]);
+        }
+    }
+    set_simd_level(before);
+}
+
 #[test]
 fn sin_and_cos_of_one_number_are_those_of_a_row() {
     for x in mixed_numbers(1000) {
